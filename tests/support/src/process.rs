@@ -1,0 +1,333 @@
+//! Programs under test: started, read line by line, signalled, and gone when dropped.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+/// How long anything that must happen may take on a loaded machine before a test gives up.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A program to start.
+#[derive(Debug)]
+pub struct Program {
+    path: PathBuf,
+    arguments: Vec<OsString>,
+    environment: BTreeMap<OsString, OsString>,
+    folder: Option<PathBuf>,
+}
+
+impl Program {
+    /// A program of this workspace, as `cargo build` made it: `"probe"`, `"receiver"`.
+    pub fn built(name: &str) -> Self {
+        let path = built_programs().join(name);
+        assert!(
+            path.is_file(),
+            "{} is not there: run ./tests/run, or `cargo build --workspace --all-features` first",
+            path.display()
+        );
+        Self::at(path)
+    }
+
+    /// Any program.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), arguments: Vec::new(), environment: BTreeMap::new(), folder: None }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets an environment variable. Variables of the surroundings that start with `WEBHOOKS_`
+    /// are not handed on: a test says all of a program's settings itself.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment.insert(name.as_ref().to_owned(), value.as_ref().to_owned());
+        self
+    }
+
+    /// The working directory.
+    pub fn current_dir(mut self, folder: impl AsRef<Path>) -> Self {
+        self.folder = Some(folder.as_ref().to_owned());
+        self
+    }
+
+    /// Starts it.
+    pub fn start(self) -> Process {
+        let mut command = Command::new(&self.path);
+        for (name, _) in std::env::vars_os() {
+            let foreign = name.to_string_lossy().starts_with("WEBHOOKS_");
+            // tests/run finds what a test left behind by this mark.
+            if foreign && name != "WEBHOOKS_TEST_RUN" {
+                command.env_remove(name);
+            }
+        }
+        command.args(&self.arguments).envs(&self.environment);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        let mut child =
+            command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", self.path.display()));
+        let stdout = Lines::of(child.stdout.take().expect("stdout is piped"));
+        let stderr = Lines::of(child.stderr.take().expect("stderr is piped"));
+        Process { name: self.path.display().to_string(), child: Mutex::new(child), stdout, stderr }
+    }
+}
+
+/// The folder with the programs that cargo built: that of this test, less `deps`.
+fn built_programs() -> PathBuf {
+    if let Some(folder) = std::env::var_os("WEBHOOKS_TEST_PROGRAMS") {
+        return folder.into();
+    }
+    let this = std::env::current_exe().expect("a running test has a path");
+    let folder = this.parent().expect("a file is in a folder");
+    if folder.ends_with("deps") { folder.parent().expect("deps is in a folder") } else { folder }.to_owned()
+}
+
+/// A running program. Dropping it kills it.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Mutex<Child>,
+    stdout: Lines,
+    stderr: Lines,
+}
+
+impl Process {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        lock(&self.child).id()
+    }
+
+    /// What it has written to stdout, and will.
+    pub fn stdout(&self) -> &Lines {
+        &self.stdout
+    }
+
+    /// What it has written to stderr, and will.
+    pub fn stderr(&self) -> &Lines {
+        &self.stderr
+    }
+
+    /// Sends a signal. Nothing happens to a process that is gone.
+    pub fn signal(&self, signal: Signal) {
+        let mut child = lock(&self.child);
+        // A process that was waited for has given its id back: never signal that.
+        if matches!(child.try_wait(), Ok(None)) {
+            let id = Pid::from_raw(child.id().try_into().expect("a process id fits"));
+            nix::sys::signal::kill(id, signal).expect("a child can be signalled");
+        }
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub fn kill9(&self) -> ExitStatus {
+        self.signal(Signal::SIGKILL);
+        self.wait(PATIENCE)
+    }
+
+    /// SIGTERM; returns at once.
+    pub fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// SIGSTOP: it stands still until [`resume`](Self::resume).
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&self) -> Option<ExitStatus> {
+        lock(&self.child).try_wait().expect("a child can be waited for")
+    }
+
+    /// Waits for its end. Panics when it takes longer than `patience`.
+    pub fn wait(&self, patience: Duration) -> ExitStatus {
+        poll(patience, || self.ended())
+            .unwrap_or_else(|| panic!("{} did not end in {patience:?}\n{}", self.name, self.output()))
+    }
+
+    /// Waits until it accepts connections. Panics when it ends first, or takes longer than
+    /// [`PATIENCE`].
+    pub fn wait_until_listening(&self, address: SocketAddr) {
+        let connected = poll(PATIENCE, || {
+            if let Some(status) = self.ended() {
+                panic!("{} ended before it listened: {}\n{}", self.name, tell(status), self.output());
+            }
+            TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()
+        });
+        assert!(connected.is_some(), "{} does not listen on {address}\n{}", self.name, self.output());
+    }
+
+    /// All that it has written so far, for the message of a failed test.
+    pub fn output(&self) -> String {
+        format!(
+            "--- stdout\n{}\n--- stderr\n{}",
+            self.stdout.so_far().join("\n"),
+            self.stderr.so_far().join("\n")
+        )
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let mut child = lock(&self.child);
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// The lines of one output of a process: those there already, and those to come.
+///
+/// Lines are kept, so that nothing is missed between two waits; [`count`](Self::count) is a
+/// position to wait from.
+#[derive(Debug, Clone)]
+pub struct Lines(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    read: Mutex<Output>,
+    /// For threads that wait …
+    changed: Condvar,
+    /// … and for tasks that do.
+    notify: tokio::sync::Notify,
+}
+
+#[derive(Debug, Default)]
+struct Output {
+    lines: Vec<String>,
+    closed: bool,
+}
+
+impl Lines {
+    fn of(output: impl Read + Send + 'static) -> Self {
+        let shared = Arc::new(Shared::default());
+        let writer = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).split(b'\n') {
+                let Ok(line) = line else { break };
+                writer.change(|read| read.lines.push(String::from_utf8_lossy(&line).into_owned()));
+            }
+            writer.change(|read| read.closed = true);
+        });
+        Self(shared)
+    }
+
+    /// The lines there are.
+    pub fn so_far(&self) -> Vec<String> {
+        lock(&self.0.read).lines.clone()
+    }
+
+    /// How many lines there are.
+    pub fn count(&self) -> usize {
+        lock(&self.0.read).lines.len()
+    }
+
+    /// The first line, from the beginning, that `wanted` accepts. Blocks the thread; panics when
+    /// it does not come within [`PATIENCE`] or the output ends without it.
+    pub fn wait_for(&self, wanted: impl Fn(&str) -> bool) -> String {
+        self.wait_for_from(0, wanted)
+    }
+
+    /// [`wait_for`](Self::wait_for), from the `from`-th line on.
+    pub fn wait_for_from(&self, from: usize, wanted: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut read = lock(&self.0.read);
+        loop {
+            if let Some(line) = read.find(from, &wanted) {
+                return line;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if read.closed || left.is_zero() {
+                panic!("the line did not come; there are:\n{}", read.lines.join("\n"));
+            }
+            read = self.0.changed.wait_timeout(read, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// [`wait_for`](Self::wait_for) in a task.
+    pub async fn line(&self, wanted: impl Fn(&str) -> bool) -> String {
+        self.line_from(0, wanted).await
+    }
+
+    /// [`wait_for_from`](Self::wait_for_from) in a task.
+    pub async fn line_from(&self, from: usize, wanted: impl Fn(&str) -> bool) -> String {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let changed = self.0.notify.notified();
+            tokio::pin!(changed);
+            // Registered before looking, so that no line falls between the two.
+            changed.as_mut().enable();
+            let closed = {
+                let read = lock(&self.0.read);
+                if let Some(line) = read.find(from, &wanted) {
+                    return line;
+                }
+                read.closed
+            };
+            if closed || tokio::time::timeout_at(deadline, changed).await.is_err() {
+                panic!("the line did not come; there are:\n{}", self.so_far().join("\n"));
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn change(&self, change: impl FnOnce(&mut Output)) {
+        change(&mut lock(&self.read));
+        self.changed.notify_all();
+        self.notify.notify_waiters();
+    }
+}
+
+impl Output {
+    fn find(&self, from: usize, wanted: impl Fn(&str) -> bool) -> Option<String> {
+        self.lines.iter().skip(from).find(|line| wanted(line)).cloned()
+    }
+}
+
+/// Asks until there is an answer or `patience` is over.
+pub(crate) fn poll<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Some(answer) = ask() {
+            return Some(answer);
+        }
+        if Instant::now() > deadline {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn tell(status: ExitStatus) -> String {
+    match status.signal() {
+        Some(signal) => format!("killed by signal {signal}"),
+        None => status.to_string(),
+    }
+}
+
+/// A test that panicked elsewhere must not hide behind a poisoned lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,64 @@
+//! What the validators of one signature header share.
+
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use crate::delivery::Delivery;
+use crate::rejection::Rejection;
+use crate::scheme::{BindOptions, Request, SignatureScheme, Verified, Verifier};
+use crate::secret::Secret;
+
+/// A scheme of the catalogue bound to one secret. A secret that cannot be one verifies nothing.
+pub(super) struct SingleHeader {
+    scheme: Option<SignatureScheme>,
+    secret: Secret,
+    tolerance: Option<Duration>,
+    verifier: Option<Verifier>,
+}
+
+impl SingleHeader {
+    pub(super) fn new(provider: &str, secret: Secret) -> Self {
+        let scheme = super::provider(provider).map(|it| it.signature);
+        Self { scheme, secret, tolerance: None, verifier: None }.bound()
+    }
+
+    pub(super) fn with_scheme(self, change: impl FnOnce(SignatureScheme) -> SignatureScheme) -> Self {
+        Self { scheme: self.scheme.map(change), ..self }.bound()
+    }
+
+    pub(super) fn with_tolerance(self, tolerance: Duration) -> Self {
+        Self { tolerance: Some(tolerance), ..self }.bound()
+    }
+
+    pub(super) fn required_headers(&self) -> Vec<HeaderName> {
+        self.header().cloned().into_iter().collect()
+    }
+
+    pub(super) fn validate(&self, delivery: &Delivery) -> Result<Verified, Rejection> {
+        self.verifier.as_ref().ok_or(Rejection::SignatureMismatch)?.verify(delivery)
+    }
+
+    pub(super) fn is_valid_at(&self, body: &[u8], signature: Option<&str>, now: SystemTime) -> bool {
+        let (Some(verifier), Some(header), Some(signature)) = (&self.verifier, self.header(), signature)
+        else {
+            return false;
+        };
+        let Ok(value) = HeaderValue::from_str(signature) else { return false };
+        let headers = HeaderMap::from_iter([(header.clone(), value)]);
+        let request =
+            Request { method: &Method::POST, path_and_query: "/", headers: &headers, body, received_at: now };
+        verifier.verify_request(&request).is_ok()
+    }
+
+    fn header(&self) -> Option<&HeaderName> {
+        self.scheme.as_ref().and_then(SignatureScheme::header)
+    }
+
+    fn bound(mut self) -> Self {
+        let options = BindOptions { tolerance: self.tolerance, ..BindOptions::default() };
+        let bind = |scheme: &SignatureScheme| scheme.bind(std::slice::from_ref(&self.secret), &options).ok();
+        self.verifier = self.scheme.as_ref().and_then(bind);
+        self
+    }
+}

@@ -1,0 +1,342 @@
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+
+use super::*;
+use crate::delivery::{Delivery, SourceName};
+use crate::rejection::{Malformed, Rejection};
+use crate::scheme::{BindOptions, Part, SecretProblem, Stage, Verified, Verifier};
+use crate::secret::Secret;
+
+const NOW: Duration = Duration::from_secs(1_700_000_000);
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + NOW
+}
+
+fn delivery(body: &str) -> Delivery {
+    let uri = Uri::from_static("/webhooks/x?a=1");
+    let source = SourceName::new("x").expect("a legal name");
+    Delivery::new(source, body.to_owned()).with_uri(uri).with_received_at(now())
+}
+
+fn known(name: &str) -> Provider {
+    provider(name).expect("a provider of the catalogue")
+}
+
+fn options() -> BindOptions {
+    BindOptions { public_url: Some("https://example.com/".to_owned()), tolerance: None }
+}
+
+fn bind(provider: &Provider) -> Verifier {
+    let secret = provider.signature.generate_secret().expect("a scheme with a secret");
+    provider.bind(&[secret], &options()).expect("a good secret")
+}
+
+/// A delivery signed by `verifier`, its headers changed by `change`.
+fn signed(verifier: &Verifier, body: &str, change: impl FnOnce(&mut HeaderMap)) -> Delivery {
+    let mut headers = verifier.sign(&delivery(body), now(), "evt_1").expect("a scheme that signs in headers");
+    change(&mut headers);
+    delivery(body).with_headers(headers)
+}
+
+fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    headers
+        .insert(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).expect("a value"));
+}
+
+#[test]
+fn every_file_can_be_read() {
+    for name in names() {
+        let problems = Problems::default();
+        let provider = read(name, &problems);
+        assert_eq!(problems.into_errors(), [], "{name}");
+        let provider = provider.expect("a provider");
+        assert!(provider.docs.is_some() || name == "hmac", "{name} says where its facts come from");
+    }
+}
+
+#[test]
+fn names_are_sorted_and_found() {
+    assert!(names().is_sorted());
+    assert!(provider("strpe").is_none());
+}
+
+#[test]
+fn what_is_signed_is_verified_and_nothing_else() {
+    for name in names() {
+        let provider = known(name);
+        let verifier = bind(&provider);
+        let good = signed(&verifier, "", |_| {});
+        assert_eq!(verifier.precheck(good.headers()), Ok(()), "{name}");
+        assert_eq!(verifier.verify(&good).map(|it| it.secret_index()), Ok(Some(0)), "{name}");
+        assert_eq!(verifier.precheck(&HeaderMap::new()), Err(Rejection::SignatureMissing), "{name}");
+        let other = delivery("{}").with_headers(good.headers().clone());
+        assert_eq!(verifier.verify(&other), Err(Rejection::SignatureMismatch), "{name}");
+        let stranger = bind(&provider);
+        assert_eq!(stranger.verify(&good), Err(Rejection::SignatureMismatch), "{name}");
+    }
+}
+
+#[test]
+fn any_of_several_secrets_may_match() {
+    let provider = known("github");
+    let secrets = ["first", "second"].map(Secret::new);
+    let both = provider.bind(&secrets, &options()).expect("good secrets");
+    let second = provider.bind(&secrets[1..], &options()).expect("a good secret");
+    assert_eq!(both.verify(&signed(&second, "{}", |_| {})), Ok(Verified::by_secret(1)));
+}
+
+#[test]
+fn public_key_as_hmac() {
+    for name in names() {
+        for secret in ["whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=", "", " ", "${SECRET}", "changeme"]
+        {
+            let problems = known(name).bind(&[Secret::new(secret)], &options()).err();
+            let index = problems.map(|it| it.iter().map(|it: &SecretProblem| it.secret_index).collect());
+            assert_eq!(index, Some(vec![Some(0)]), "{name} {secret}");
+        }
+    }
+}
+
+#[test]
+fn github_sha1_downgrade() {
+    let provider = known("github");
+    let secret = [Secret::new("topsecret")];
+    let old = provider.with_variant("sha1").expect("a variant").bind(&secret, &options()).expect("bound");
+    let only_old = signed(&old, "{}", |_| {});
+    let verifier = provider.bind(&secret, &options()).expect("bound");
+    assert_eq!(verifier.verify(&only_old), Err(Rejection::SignatureMissing));
+    assert!(old.verify(&only_old).is_ok());
+}
+
+#[test]
+fn gitlab_token_downgrade() {
+    let provider = known("gitlab");
+    let verifier = bind(&provider);
+    let mut headers = HeaderMap::new();
+    set(&mut headers, "x-gitlab-token", "topsecret");
+    let with_token = delivery("{}").with_headers(headers);
+    assert_eq!(verifier.verify(&with_token), Err(Rejection::SignatureMissing));
+    let token = provider.with_variant("token").expect("a variant");
+    let verifier = token.bind(&[Secret::new("topsecret")], &options()).expect("bound");
+    assert!(verifier.verify(&with_token).is_ok());
+    assert!(!token.identity.id_is_signed() && provider.identity.id_is_signed());
+}
+
+#[test]
+fn duplicate_single_headers() {
+    for (name, header) in [
+        ("slack", "x-slack-request-timestamp"),
+        ("slack", "x-slack-signature"),
+        ("standard-webhooks", "webhook-id"),
+        ("standard-webhooks", "webhook-timestamp"),
+        ("github", "x-github-delivery"),
+        ("github", "x-github-event"),
+        ("gitlab", "x-gitlab-event"),
+        ("hmac", "x-idempotency-key"),
+    ] {
+        let verifier = bind(&known(name));
+        let header = HeaderName::from_static(header);
+        let value =
+            |headers: &HeaderMap| headers.get(&header).cloned().unwrap_or(HeaderValue::from_static("x"));
+        let twice = signed(&verifier, "{}", |headers| {
+            let value = value(headers);
+            headers.insert(header.clone(), value.clone());
+            headers.append(header.clone(), value);
+        });
+        assert_eq!(verifier.verify(&twice), Err(Rejection::HeaderRepeated), "{name} {header}");
+        assert_eq!(verifier.precheck(twice.headers()), Err(Rejection::HeaderRepeated), "{name} {header}");
+        if header.as_str().contains("signature") {
+            continue;
+        }
+        let joined = signed(&verifier, "{}", |headers| {
+            let value = value(headers).to_str().map(|it| format!("{it}, {it}")).expect("text");
+            headers.insert(header.clone(), value.parse().expect("a value"));
+        });
+        assert_eq!(verifier.verify(&joined), Err(Rejection::HeaderRepeated), "{name} {header}");
+    }
+}
+
+#[test]
+fn timestamp_grammar() {
+    let verifier = bind(&known("slack"));
+    for wrong in ["", "+1", " 1", "01", "1e9", "１", "-9223372036854775808", &"1".repeat(400)] {
+        let bad = signed(&verifier, "{}", |headers| set(headers, "x-slack-request-timestamp", wrong));
+        assert_eq!(verifier.verify(&bad), Err(Rejection::TimestampMalformed), "{wrong}");
+    }
+}
+
+#[test]
+fn a_wrong_clock_and_a_wrong_secret_are_told_apart() {
+    let verifier = bind(&known("stripe"));
+    let good = signed(&verifier, "{}", |_| {});
+    let headers = || good.headers().clone();
+    let late = delivery("{}").with_headers(headers()).with_received_at(now() + Duration::from_secs(600));
+    assert_eq!(verifier.verify(&late), Err(Rejection::Expired { age: Duration::from_secs(600) }));
+    let early = delivery("{}").with_headers(headers()).with_received_at(now() - Duration::from_secs(600));
+    assert_eq!(verifier.verify(&early), Err(Rejection::FromTheFuture { ahead: Duration::from_secs(600) }));
+    let forged = delivery("[]").with_headers(headers()).with_received_at(now() + Duration::from_secs(600));
+    assert_eq!(verifier.verify(&forged), Err(Rejection::SignatureMismatch));
+}
+
+#[test]
+fn signature_bomb() {
+    let verifier = bind(&known("stripe"));
+    let bomb = signed(&verifier, "{}", |headers| {
+        let good = headers["stripe-signature"].to_str().expect("text").replace("t=1700000000,", "");
+        let junk = format!("v1={},", "00".repeat(32)).repeat(16);
+        set(headers, "stripe-signature", &format!("t=1700000000,{junk}{good}"));
+    });
+    // The seventeenth signature is right, but nobody looks at it.
+    assert_eq!(verifier.verify(&bomb), Err(Rejection::SignatureMismatch));
+}
+
+#[test]
+fn non_utf8_everywhere() {
+    const JUNK: [&[u8]; 7] = [b"\xff\xfe\x80", b"", b"=", b",", b"t=,v1=", b"v1,", b"\xc3\xa9 x"];
+    for name in names() {
+        let provider = known(name);
+        let verifier = bind(&provider);
+        let good = signed(&verifier, "", |_| {});
+        let identity_only =
+            ["x-github-delivery", "x-shopify-webhook-id", "x-idempotency-key", "i-twilio-idempotency-token"];
+        for header in good.headers().keys() {
+            for junk in JUNK {
+                let mut headers = good.headers().clone();
+                headers.insert(header, HeaderValue::from_bytes(junk).expect("a value"));
+                let odd = delivery("").with_headers(headers);
+                let _ = (verifier.precheck(odd.headers()), provider.identity.identify(&odd));
+                let accepted = verifier.verify(&odd).is_ok();
+                assert!(!accepted || identity_only.contains(&header.as_str()), "{name} {header} {junk:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn host_header_ignored() {
+    let secret = [Secret::new("12345")];
+    let here = known("twilio").bind(&secret, &options()).expect("bound");
+    let elsewhere = BindOptions { public_url: Some("https://other.example".to_owned()), tolerance: None };
+    let elsewhere = known("twilio").bind(&secret, &elsewhere).expect("bound");
+    let good = signed(&here, "", |headers| {
+        set(headers, "host", "example.com");
+        set(headers, "x-forwarded-host", "example.com");
+    });
+    assert!(here.verify(&good).is_ok());
+    assert_eq!(elsewhere.verify(&good), Err(Rejection::SignatureMismatch));
+    assert!(known("twilio").bind(&secret, &BindOptions::default()).is_err(), "it needs a public URL");
+}
+
+fn identify(name: &str, headers: &[(&'static str, &str)], body: &str) -> Result<Vec<Part>, Malformed> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        set(&mut map, name, value);
+    }
+    known(name).identity.identify(&delivery(body).with_headers(map))
+}
+
+fn one(name: &str, headers: &[(&'static str, &str)], body: &str) -> (Option<String>, String, String) {
+    let mut parts = identify(name, headers, body).expect("an event");
+    assert_eq!(parts.len(), 1);
+    let part = parts.remove(0);
+    (part.id, part.event_type, String::from_utf8_lossy(&part.payload).into_owned())
+}
+
+#[test]
+fn stripe_events() {
+    let body = r#"{"id":"evt_1","type":"charge.failed","data":{"object":{"id":"ch_1"}}}"#;
+    let expected = (Some("evt_1".to_owned()), "charge.failed".to_owned(), r#"{"id":"ch_1"}"#.to_owned());
+    assert_eq!(one("stripe", &[], body), expected);
+    let delivery = delivery(body);
+    let part = known("stripe").identity.identify(&delivery).expect("an event").remove(0);
+    assert!(delivery.body().as_ptr_range().contains(&part.payload.as_ptr()), "a range, not a copy");
+}
+
+#[test]
+fn degenerate_ids() {
+    let id = |id: &str| {
+        let parts = identify("stripe", &[], &format!(r#"{{"id":{id},"type":"x","data":{{"object":1}}}}"#))?;
+        Ok(parts.into_iter().next().and_then(|it| it.id))
+    };
+    assert_eq!(id("1"), id("\"1\""));
+    assert_eq!(id("\"\\u0031\""), Ok(Some("1".to_owned())));
+    for unusable in ["\"\"", "null", "{}", "[]", "true", &format!("\"{}\"", "x".repeat(10_240))] {
+        assert_eq!(id(unusable), Err(Malformed::IdUnusable), "{unusable}");
+    }
+    assert_eq!(identify("stripe", &[], r#"{"type":"x","data":{"object":1}}"#), Err(Malformed::IdMissing));
+    let twice = r#"{"id":"a","id":"b","type":"x","data":{"object":1}}"#;
+    assert_eq!(identify("stripe", &[], twice), Err(Malformed::DuplicateKey));
+}
+
+#[test]
+fn id_header_stripped() {
+    assert_eq!(identify("github", &[("x-github-event", "push")], "{}"), Err(Malformed::IdMissing));
+    assert_eq!(one("hmac", &[], r#"{"type":"a"}"#).0, None);
+}
+
+#[test]
+fn github_types_are_header_and_action() {
+    let headers = [("x-github-delivery", "1"), ("x-github-event", "issues")];
+    assert_eq!(one("github", &headers, r#"{"action":"opened"}"#).1, "issues.opened");
+    assert_eq!(one("github", &headers, r#"{"action":null}"#).1, "issues");
+    let form = [headers[0], headers[1], ("content-type", "application/x-www-form-urlencoded")];
+    let (_, kind, payload) = one("github", &form, "payload=%7B%22action%22%3A%22closed%22%7D");
+    assert_eq!((kind.as_str(), payload.as_str()), ("issues.closed", r#"{"action":"closed"}"#));
+    assert_eq!(identify("github", &headers, "payload=1"), Err(Malformed::Body));
+}
+
+#[test]
+fn type_mismatch() {
+    let kind = |header, body| {
+        let parts = identify("gitlab", &[("webhook-id", "1"), ("x-gitlab-event", header)], body)?;
+        Ok(parts.into_iter().next().map(|it| it.event_type).unwrap_or_default())
+    };
+    assert_eq!(kind("Push Hook", r#"{"object_kind":"issue"}"#), Err(Malformed::TypeMismatch));
+    assert_eq!(kind("Push Hook", r#"{"object_kind":"push"}"#), Ok("push".to_owned()));
+    assert_eq!(
+        kind("System Hook", r#"{"object_kind":"push"}"#),
+        Ok("push".to_owned()),
+        "the body's word counts"
+    );
+    assert_eq!(kind("Member Hook", "{}"), Ok("Member Hook".to_owned()));
+}
+
+#[test]
+fn slack_speaks_json_and_forms() {
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let event = r#"{"event_id":"Ev1","type":"event_callback","event":{"type":"app_mention"}}"#;
+    assert_eq!(one("slack", &[], event).1, "app_mention");
+    let (id, kind, payload) = one("slack", &form, "command=%2Fweather&text=x&trigger_id=7");
+    assert_eq!((id.as_deref(), kind.as_str()), (Some("7"), "/weather"));
+    assert_eq!(payload, r#"{"command":"/weather","text":"x","trigger_id":"7"}"#);
+}
+
+#[test]
+fn slack_challenges() {
+    let slack = known("slack");
+    let secrets = [Secret::new("topsecret")];
+    let handshake = slack.handshake(&secrets);
+    let stage = Stage::Verified { secret_index: Some(0) };
+    let verification = delivery(r#"{"type":"url_verification","token":"t","challenge":"abc_123"}"#);
+    let reply = handshake.answer(&verification, stage).expect("a challenge").expect("an answer");
+    assert_eq!(reply.body, r#"{"challenge":"abc_123"}"#);
+    assert!(handshake.answer(&verification, Stage::BeforeVerification).is_none(), "only when signed");
+    let odd = delivery(r#"{"type":"url_verification","challenge":"\"<script>"}"#);
+    assert!(matches!(handshake.answer(&odd, stage), Some(Err(Malformed::Challenge))));
+    let event = delivery(r#"{"type":"event_callback","challenge":"abc"}"#);
+    assert!(handshake.answer(&event, stage).is_none(), "challenge_does_not_shadow");
+    let mut headers = HeaderMap::new();
+    set(&mut headers, "content-type", "application/x-www-form-urlencoded");
+    let check = delivery("ssl_check=1&token=t").with_headers(headers);
+    assert!(handshake.answer(&check, stage).is_some_and(|it| it.is_ok_and(|it| it.body.is_empty())));
+}
+
+#[test]
+fn compatible_schemes_are_known() {
+    let signature = |name: &str| known(name).signature;
+    assert!(signature("gitlab").compatible_with(&signature("standard-webhooks")));
+    assert!(signature("hmac").compatible_with(&signature("github")));
+    assert!(!signature("stripe").compatible_with(&signature("slack")));
+}

@@ -1,0 +1,115 @@
+//! One thing that happened, out of a verified delivery.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::delivery::{Delivery, DeliveryId};
+use crate::scheme::Verified;
+
+/// One thing that happened, out of a verified delivery. Cloning is cheap.
+///
+/// As a listener's argument it is the event's metadata. `Debug` prints sizes, never content.
+#[derive(Clone)]
+pub struct WebhookEvent(Arc<Data>);
+
+struct Data {
+    delivery: Arc<Delivery>,
+    verified: Verified,
+    id: Option<String>,
+    event_type: String,
+    payload: Bytes,
+    attempt: u32,
+}
+
+/// An event before it is claimed: everything but the attempt.
+pub(crate) struct NewEvent {
+    pub(crate) delivery: Arc<Delivery>,
+    pub(crate) verified: Verified,
+    pub(crate) id: Option<String>,
+    pub(crate) event_type: String,
+    pub(crate) payload: Bytes,
+}
+
+impl NewEvent {
+    pub(crate) fn claimed(self, attempt: u32) -> WebhookEvent {
+        let Self { delivery, verified, id, event_type, payload } = self;
+        WebhookEvent(Arc::new(Data { delivery, verified, id, event_type, payload, attempt }))
+    }
+}
+
+impl WebhookEvent {
+    /// The configured source that the event came in by.
+    pub fn source(&self) -> &str {
+        self.0.delivery.source().as_str()
+    }
+
+    /// The provider's id for the event, the same on every redelivery. `None` where the provider has none.
+    pub fn id(&self) -> Option<&str> {
+        self.0.id.as_deref()
+    }
+
+    /// The event's type in the provider's words, such as `payment_intent.succeeded`.
+    pub fn event_type(&self) -> &str {
+        &self.0.event_type
+    }
+
+    /// The payload: the part of the body that the catalogue names, as JSON text.
+    pub fn payload(&self) -> &Bytes {
+        &self.0.payload
+    }
+
+    /// The whole body of the delivery, byte for byte as it was signed.
+    pub fn body(&self) -> &Bytes {
+        self.0.delivery.body()
+    }
+
+    /// The headers of the delivery.
+    pub fn headers(&self) -> &HeaderMap {
+        self.0.delivery.headers()
+    }
+
+    /// Which attempt at this event this is, from 1. Attempts that crashed count.
+    pub fn attempt(&self) -> u32 {
+        self.0.attempt
+    }
+
+    /// Whether a signature was checked. `false` only for sources with `validator = "none"`.
+    pub fn is_verified(&self) -> bool {
+        self.0.verified.is_signed()
+    }
+
+    /// Which of the source's secrets verified the delivery, from 0; `None` where keys are not the source's own.
+    pub fn secret_index(&self) -> Option<usize> {
+        self.0.verified.secret_index()
+    }
+
+    /// When the provider signed the delivery, where its scheme says.
+    pub fn signed_at(&self) -> Option<SystemTime> {
+        self.0.verified.signed_at()
+    }
+
+    /// When the delivery arrived.
+    pub fn received_at(&self) -> SystemTime {
+        self.0.delivery.received_at()
+    }
+
+    /// The delivery that carried the event; its log line has the same id.
+    pub fn delivery_id(&self) -> DeliveryId {
+        self.0.delivery.id()
+    }
+}
+
+impl fmt::Debug for WebhookEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookEvent")
+            .field("source", &self.source())
+            .field("type", &self.event_type())
+            .field("attempt", &self.attempt())
+            .field("payload_bytes", &self.payload().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+#![doc = include_str!("docs/crate.md")]
+
+mod budget;
+mod catalogue;
+mod clock;
+mod delivery;
+mod document;
+mod endpoint;
+mod error;
+mod event;
+#[cfg(feature = "http")]
+mod http;
+mod life;
+mod listener;
+mod outcome;
+mod problem;
+mod processor;
+mod rejection;
+mod reply;
+mod run;
+mod scheme;
+mod secret;
+mod seen;
+mod settings;
+mod source;
+mod startup;
+mod stats;
+mod store;
+
+#[cfg(feature = "http")]
+pub use crate::http::WebhookService;
+pub use catalogue::{
+    GitHubSignatureValidator, HmacSignatureValidator, NoOpSignatureValidator, StripeSignatureValidator,
+    TwilioSignatureValidator,
+};
+pub use clock::Clock;
+pub use delivery::{Delivery, DeliveryId, SourceName};
+pub use error::{Error, Failure, OrPermanent, Permanent, Result};
+pub use event::WebhookEvent;
+pub use listener::WebhookEventListener;
+pub use listener::extract::{Attempt, Event, Extract, FromEvent, State};
+pub use listener::registry::ListenerRegistration;
+pub use listener::validators::Secrets;
+pub use outcome::Outcome;
+pub use problem::Problem;
+pub use processor::WebhookProcessor;
+pub use rejection::{Malformed, Rejection};
+pub use reply::Reply;
+pub use scheme::{SignatureValidator, Verified};
+pub use secret::Secret;
+pub use settings::Settings;
+pub use startup::development::SampleRequest;
+pub use startup::processor_builder::WebhookProcessorBuilder;
+pub use startup::source_builder::SourceBuilder;
+pub use startup::webhooks::{Handle, Webhooks};
+pub use startup::{Builder, autoconfigure};
+pub use stats::SourceReport;
+#[cfg(feature = "redis")]
+pub use store::RedisWebhookEventStore;
+pub use store::{
+    Claim, ClaimTerms, DeadReason, EventKey, Fate, Grant, InMemoryWebhookEventStore, ListenerFate, Settled,
+    Settlement, StoreError, Token, WebhookEventStore,
+};
+pub use webhooks_macros::{webhook_listener, webhook_validator};
+
+/// The registrations of annotated functions, by path: for `.listeners(…)` and `.only(…)`.
+///
+/// ```
+/// use webhooks::webhook_listener;
+///
+/// #[webhook_listener(source = "stripe")]
+/// async fn on_stripe() {}
+///
+/// let registrations = webhooks::listeners![on_stripe];
+/// assert_eq!(registrations.len(), 1);
+/// ```
+#[macro_export]
+macro_rules! listeners {
+    ($($function:path),* $(,)?) => {
+        [$(<$function as $crate::__private::ListenerFn>::REGISTRATION),*]
+    };
+}
+
+/// For generated code.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::listener::extract::Bind;
+    pub use crate::listener::function::{Argument, BoundListener, bind_fn, on_error_future};
+    pub use crate::listener::registry::{ListenerFn, ListenerOptions, ListenerRegistration};
+    pub use crate::listener::validators::{ValidatorRegistration, build_validator};
+    pub use inventory;
+}

@@ -1,0 +1,182 @@
+//! What a listener's arguments may be, and how they come by their values. One file each.
+//!
+//! | argument | what it is |
+//! |---|---|
+//! | [`Event<T>`](Event) | the payload, deserialised into `T` |
+//! | [`WebhookEvent`](crate::WebhookEvent) | the event's metadata: id, type, attempt, … |
+//! | [`State<T>`](State), `Option<State<T>>` | what was given to `.state(…)` |
+//! | [`HeaderMap`](http::HeaderMap) | the delivery's headers |
+//! | [`Bytes`](bytes::Bytes) | the delivery's raw body |
+//! | [`Attempt`] | which attempt this is, from 1 |
+//!
+//! An argument of your own implements [`FromEvent`].
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::event::WebhookEvent;
+use crate::problem::Problems;
+
+mod attempt;
+mod body;
+mod event;
+mod headers;
+mod metadata;
+mod state;
+
+pub use attempt::Attempt;
+pub use event::Event;
+pub use state::State;
+
+/// An argument of your own: anything that can be made from the event.
+///
+/// ```
+/// use webhooks::{FromEvent, WebhookEvent};
+///
+/// struct Tenant(String);
+///
+/// impl FromEvent for Tenant {
+///     async fn from_event(event: &WebhookEvent) -> webhooks::Result<Self> {
+///         let tenant = event.headers().get("x-tenant").ok_or("no x-tenant header")?;
+///         Ok(Tenant(tenant.to_str()?.to_owned()))
+///     }
+/// }
+/// ```
+pub trait FromEvent: Sized + Send {
+    /// Makes the argument. An error is the listener's failure; the listener does not run.
+    fn from_event(event: &WebhookEvent) -> impl Future<Output = Result<Self>> + Send;
+}
+
+/// What the library asks of an argument. Implement [`FromEvent`] instead.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not something that a webhook listener can take",
+    label = "not an extractor",
+    note = "a listener takes `Event<T>` (T: DeserializeOwned), `WebhookEvent`, `State<T>`, `Option<State<T>>`, \
+            `HeaderMap`, `Bytes`, `Attempt`, or a type of yours that implements `webhooks::FromEvent`"
+)]
+pub trait Extract: Sized + Send {
+    /// What was resolved at startup.
+    #[doc(hidden)]
+    type Bound: Send + Sync + 'static;
+
+    /// Once, at startup: resolves state, and notes what is missing.
+    #[doc(hidden)]
+    fn bind(bind: &mut Bind<'_>) -> Option<Self::Bound>;
+
+    /// Once per run.
+    #[doc(hidden)]
+    fn extract(bound: &Self::Bound, run: &mut Run) -> impl Future<Output = Result<Self>> + Send;
+}
+
+impl<T: FromEvent> Extract for T {
+    type Bound = ();
+
+    fn bind(_: &mut Bind<'_>) -> Option<()> {
+        Some(())
+    }
+
+    async fn extract(_: &(), run: &mut Run) -> Result<Self> {
+        T::from_event(run.event()).await
+    }
+}
+
+/// One listener about to handle one event.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Run {
+    event: WebhookEvent,
+}
+
+impl Run {
+    pub(crate) fn new(event: WebhookEvent) -> Self {
+        Self { event }
+    }
+
+    pub(crate) fn event(&self) -> &WebhookEvent {
+        &self.event
+    }
+}
+
+/// A listener being wired up: the state there is, and a place to note what is missing.
+#[doc(hidden)]
+pub struct Bind<'a> {
+    states: &'a States,
+    /// As messages name the listener.
+    label: String,
+    problems: &'a Problems,
+}
+
+impl<'a> Bind<'a> {
+    pub(crate) fn new(states: &'a States, label: String, problems: &'a Problems) -> Self {
+        Self { states, label, problems }
+    }
+
+    fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.states.get()
+    }
+
+    fn missing_state(&self, type_name: &str) {
+        let short = short_type_name(type_name);
+        let variable = variable_name(&short);
+        self.problems.add(
+            format!("listener {} takes `State<{short}>`, but no `{short}` was given", self.label),
+            format!("webhooks::autoconfigure().state({variable})"),
+        );
+    }
+}
+
+impl std::fmt::Debug for Bind<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bind({})", self.label)
+    }
+}
+
+/// The values given to `.state(…)`, one per type.
+#[derive(Default)]
+pub(crate) struct States(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
+
+impl States {
+    pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: Arc<T>) {
+        self.0.insert(TypeId::of::<T>(), value);
+    }
+
+    fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.0.get(&TypeId::of::<T>()).cloned().and_then(|it| it.downcast().ok())
+    }
+}
+
+/// `alloc::vec::Vec<billing::Ledger>` is `Vec<Ledger>`.
+fn short_type_name(name: &str) -> String {
+    let mut short = String::new();
+    for part in name.split_inclusive(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')) {
+        short.push_str(part.rsplit("::").next().unwrap_or(part));
+    }
+    short
+}
+
+/// `Ledger` is `ledger`, `BillingPool<Pg>` is `billing_pool`.
+fn variable_name(type_name: &str) -> String {
+    let mut name = String::new();
+    for c in type_name.chars().take_while(|c| c.is_alphanumeric() || *c == '_') {
+        if c.is_uppercase() && !name.is_empty() && !name.ends_with('_') {
+            name.push('_');
+        }
+        name.extend(c.to_lowercase());
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_as_their_users_write_them() {
+        assert_eq!(short_type_name("billing::Ledger"), "Ledger");
+        assert_eq!(short_type_name("alloc::vec::Vec<billing::db::Ledger>"), "Vec<Ledger>");
+        assert_eq!(variable_name("BillingLedger<Pg>"), "billing_ledger");
+    }
+}

@@ -1,0 +1,155 @@
+//! From an async function to a listener: what the code that `#[webhook_listener]` generates calls.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::extract::{Bind, Extract, Run};
+use crate::error::{Failure, Result};
+
+/// A function whose arguments are bound to the state that they need.
+#[doc(hidden)]
+pub struct BoundListener(Arc<dyn Call>);
+
+impl BoundListener {
+    pub(crate) fn call(&self, run: Run) -> BoxFuture<'_, Result> {
+        self.0.call(run)
+    }
+}
+
+impl fmt::Debug for BoundListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BoundListener")
+    }
+}
+
+/// Binds a function's arguments, given as a tuple. `None`: something is missing, and noted in `bind`.
+#[doc(hidden)]
+pub fn bind_fn<A, F, Fut, O>(bind: &mut Bind<'_>, function: F) -> Option<BoundListener>
+where
+    A: Args + 'static,
+    F: Fn(A) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = O> + Send + 'static,
+    O: IntoResult + 'static,
+{
+    let bound = A::bind(bind)?;
+    Some(BoundListener(Arc::new(Function { bound, function, args: PhantomData::<fn(A)> })))
+}
+
+/// Boxes what an `on_error` function returns.
+#[doc(hidden)]
+pub fn on_error_future<'a, F>(future: F) -> BoxFuture<'a, Result>
+where
+    F: Future + Send + 'a,
+    F::Output: IntoResult,
+{
+    Box::pin(async move { future.await.into_result() })
+}
+
+/// Names an argument's type once more, so that the compiler reports a type that is no extractor at that argument.
+#[doc(hidden)]
+pub trait Argument {
+    type Of;
+}
+
+impl<T: Extract> Argument for T {
+    type Of = T;
+}
+
+/// A tuple of extractors.
+#[doc(hidden)]
+pub trait Args: Sized + Send {
+    type Bound: Send + Sync + 'static;
+
+    fn bind(bind: &mut Bind<'_>) -> Option<Self::Bound>;
+
+    fn extract(bound: &Self::Bound, run: &mut Run) -> impl Future<Output = Result<Self>> + Send;
+}
+
+/// What a listener may return: [`Result`], any `Result<(), E>` whose error converts, or nothing.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a webhook listener cannot return `{Self}`",
+    note = "return `webhooks::Result`, `()`, or a `Result<(), E>` whose error is a `std::error::Error`"
+)]
+pub trait IntoResult {
+    fn into_result(self) -> Result;
+}
+
+impl IntoResult for () {
+    fn into_result(self) -> Result {
+        Ok(())
+    }
+}
+
+impl<E: Into<Failure>> IntoResult for Result<(), E> {
+    fn into_result(self) -> Result {
+        self.map_err(Into::into)
+    }
+}
+
+struct Function<A: Args, F> {
+    bound: A::Bound,
+    function: F,
+    args: PhantomData<fn(A)>,
+}
+
+trait Call: Send + Sync + 'static {
+    fn call(&self, run: Run) -> BoxFuture<'_, Result>;
+}
+
+impl<A, F, Fut, O> Call for Function<A, F>
+where
+    A: Args + 'static,
+    F: Fn(A) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = O> + Send + 'static,
+    O: IntoResult + 'static,
+{
+    fn call(&self, mut run: Run) -> BoxFuture<'_, Result> {
+        Box::pin(async move {
+            let args = A::extract(&self.bound, &mut run).await?;
+            (self.function)(args).await.into_result()
+        })
+    }
+}
+
+macro_rules! args {
+    ($($argument:ident)*) => {
+        #[allow(non_snake_case, clippy::unused_unit)]
+        impl<$($argument: Extract),*> Args for ($($argument,)*) {
+            type Bound = ($($argument::Bound,)*);
+
+            fn bind(_bind: &mut Bind<'_>) -> Option<Self::Bound> {
+                // All first, so that everything missing is noted, not just the first.
+                $(let $argument = $argument::bind(_bind);)*
+                Some(($($argument?,)*))
+            }
+
+            async fn extract(_bound: &Self::Bound, _run: &mut Run) -> Result<Self> {
+                let ($($argument,)*) = _bound;
+                Ok(($($argument::extract($argument, _run).await?,)*))
+            }
+        }
+    };
+}
+
+args!();
+args!(A1);
+args!(A1 A2);
+args!(A1 A2 A3);
+args!(A1 A2 A3 A4);
+args!(A1 A2 A3 A4 A5);
+args!(A1 A2 A3 A4 A5 A6);
+args!(A1 A2 A3 A4 A5 A6 A7);
+args!(A1 A2 A3 A4 A5 A6 A7 A8);
+args!(A1 A2 A3 A4 A5 A6 A7 A8 A9);
+args!(A1 A2 A3 A4 A5 A6 A7 A8 A9 A10);
+args!(A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11);
+args!(A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12);
+args!(A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12 A13);
+args!(A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12 A13 A14);
+args!(A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12 A13 A14 A15);
+args!(A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12 A13 A14 A15 A16);

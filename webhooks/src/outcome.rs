@@ -1,0 +1,234 @@
+//! What became of a delivery. Status, log line and metric label are functions of it.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use crate::delivery::DeliveryId;
+use crate::rejection::{Malformed, Rejection};
+use crate::reply::Reply;
+
+/// What became of a delivery.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Every listener succeeded.
+    Handled,
+    /// The event was handled before, or another delivery of it just was.
+    Duplicate,
+    /// Verified, but nobody listens to it (or an empty batch). Nothing is remembered.
+    Ignored,
+    /// Given up: a permanent failure, or too many attempts. An operator has the ERROR line.
+    Dead,
+    /// A handshake, answered as the provider documents.
+    Challenge(Box<Reply>),
+    /// Not believed.
+    Rejected(Rejection),
+    /// Believed, but not of the promised form.
+    Malformed(Malformed),
+    /// No such source is configured.
+    UnknownSource,
+    /// No rule of this source uses the method.
+    MethodNotAllowed(Vec<Method>),
+    /// The body is over the source's limit.
+    BodyTooLarge,
+    /// The body is compressed.
+    ContentEncoding,
+    /// The body did not arrive in time, or not whole.
+    BodyIncomplete,
+    /// A listener failed and wants the delivery again, perhaps not before a time.
+    Retry(Option<Duration>),
+    /// The event is being handled by another attempt.
+    Busy(Duration),
+    /// Success could not be recorded as ours: another attempt owns the event now and decides.
+    LeaseLost,
+    /// The store cannot be reached. Nothing ran.
+    StoreUnavailable,
+    /// The store is full of events that must not be forgotten yet. Nothing ran.
+    StoreFull,
+    /// More runs are under way than `max_in_flight` allows, or more body bytes than `max_buffered`.
+    Overloaded,
+    /// The process is going down.
+    ShuttingDown,
+    /// `webhooks.enabled = false`.
+    Disabled,
+}
+
+impl Outcome {
+    /// Every label that [`label`](Self::label) can return, in a fixed order.
+    pub(crate) const LABELS: [&'static str; 20] = [
+        "handled",
+        "duplicate",
+        "ignored",
+        "dead",
+        "challenge",
+        "rejected",
+        "malformed",
+        "unknown_source",
+        "method_not_allowed",
+        "body_too_large",
+        "content_encoding",
+        "body_incomplete",
+        "retry",
+        "busy",
+        "lease_lost",
+        "store_unavailable",
+        "store_full",
+        "overloaded",
+        "shutting_down",
+        "disabled",
+    ];
+
+    /// The metric label and the word in the log line.
+    pub fn label(&self) -> &'static str {
+        Self::LABELS[self.index()]
+    }
+
+    /// Why, in one word: the reason code of a rejection, else the label.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Rejected(rejection) => rejection.code(),
+            Self::Malformed(malformed) => malformed.code(),
+            other => other.label(),
+        }
+    }
+
+    /// The HTTP status that the provider sees.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Handled | Self::Duplicate | Self::Ignored | Self::Dead => StatusCode::OK,
+            Self::Challenge(reply) => reply.status,
+            Self::Rejected(Rejection::KeysUnavailable) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Rejected(_) => StatusCode::UNAUTHORIZED,
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::UnknownSource => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyIncomplete => StatusCode::REQUEST_TIMEOUT,
+            Self::Retry(None) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Retry(Some(_))
+            | Self::Busy(_)
+            | Self::LeaseLost
+            | Self::StoreUnavailable
+            | Self::StoreFull
+            | Self::Overloaded
+            | Self::ShuttingDown
+            | Self::Disabled => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Whether the provider is told that all is well.
+    pub fn is_success(&self) -> bool {
+        self.status().is_success()
+    }
+
+    /// The reply: empty on success, else the reason and the delivery's id as JSON, never a text of an error.
+    pub fn into_reply(self, delivery: DeliveryId) -> Reply {
+        let status = self.status();
+        let retry_after = self.retry_after();
+        let reason = self.reason();
+        let mut reply = match self {
+            Self::Challenge(reply) => *reply,
+            Self::MethodNotAllowed(allowed) => {
+                let mut reply = Reply::empty(status);
+                let allowed = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+                insert(&mut reply.headers, header::ALLOW, &allowed);
+                reply.with_body("application/json", error_body(reason, delivery))
+            }
+            _ if status.is_success() => Reply::empty(status),
+            _ => Reply::empty(status).with_body("application/json", error_body(reason, delivery)),
+        };
+        if let Some(delay) = retry_after {
+            // Rounded up: sent again too early, it would only be refused again.
+            let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+            insert(&mut reply.headers, header::RETRY_AFTER, &seconds.max(1).to_string());
+        }
+        insert(
+            &mut reply.headers,
+            http::HeaderName::from_static("webhook-delivery-id"),
+            &delivery.to_string(),
+        );
+        reply
+    }
+
+    /// The worse of two outcomes of one delivery's parts: the provider gets one answer, and must send again if any
+    /// part needs it.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        if other.severity() > self.severity() { other } else { self }
+    }
+
+    fn severity(&self) -> u8 {
+        match self {
+            Self::Ignored => 0,
+            Self::Duplicate => 1,
+            Self::Handled => 2,
+            Self::Dead => 3,
+            Self::Retry(Some(_)) => 5,
+            Self::Retry(None) => 6,
+            other if other.is_success() => 4,
+            _ => 7,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Retry(delay) => *delay,
+            Self::Busy(delay) => Some(*delay),
+            Self::LeaseLost | Self::Overloaded => Some(Duration::from_secs(5)),
+            Self::StoreUnavailable
+            | Self::StoreFull
+            | Self::ShuttingDown
+            | Self::Rejected(Rejection::KeysUnavailable) => Some(Duration::from_secs(10)),
+            Self::Disabled => Some(Duration::from_secs(60)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        match self {
+            Self::Handled => 0,
+            Self::Duplicate => 1,
+            Self::Ignored => 2,
+            Self::Dead => 3,
+            Self::Challenge(_) => 4,
+            Self::Rejected(_) => 5,
+            Self::Malformed(_) => 6,
+            Self::UnknownSource => 7,
+            Self::MethodNotAllowed(_) => 8,
+            Self::BodyTooLarge => 9,
+            Self::ContentEncoding => 10,
+            Self::BodyIncomplete => 11,
+            Self::Retry(_) => 12,
+            Self::Busy(_) => 13,
+            Self::LeaseLost => 14,
+            Self::StoreUnavailable => 15,
+            Self::StoreFull => 16,
+            Self::Overloaded => 17,
+            Self::ShuttingDown => 18,
+            Self::Disabled => 19,
+        }
+    }
+}
+
+impl From<Rejection> for Outcome {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<Malformed> for Outcome {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+fn error_body(reason: &str, delivery: DeliveryId) -> String {
+    format!(r#"{{"error":"{reason}","delivery":"{delivery}"}}"#)
+}
+
+fn insert(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

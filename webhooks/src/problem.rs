@@ -1,0 +1,73 @@
+//! One thing that is wrong with the wiring or the settings: what, and what to do about it.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard};
+
+/// One thing that is wrong with the wiring or the settings.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// What is wrong and where: names the listener with file and line, or the settings key with its file
+    /// or environment variable. Never contains a secret.
+    pub what: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+impl Problem {
+    /// A problem and its remedy.
+    pub fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { what: what.into(), help: help.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n    help: {}", self.what, self.help)
+    }
+}
+
+/// Collects problems from everything that reads or wires, so that all are reported in one run.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    errors: Mutex<Vec<Problem>>,
+    warnings: Mutex<Vec<Problem>>,
+}
+
+impl Problems {
+    pub(crate) fn add(&self, what: impl Into<String>, help: impl Into<String>) {
+        lock(&self.errors).push(Problem::new(what, help));
+    }
+
+    /// Something that is probably a mistake, but does not keep anything from starting.
+    pub(crate) fn warn(&self, what: impl Into<String>, help: impl Into<String>) {
+        lock(&self.warnings).push(Problem::new(what, help));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.errors).is_empty()
+    }
+
+    pub(crate) fn into_errors(self) -> Vec<Problem> {
+        std::mem::take(&mut *lock(&self.errors))
+    }
+
+    pub(crate) fn take_warnings(&self) -> Vec<Problem> {
+        std::mem::take(&mut *lock(&self.warnings))
+    }
+}
+
+fn lock(list: &Mutex<Vec<Problem>>) -> MutexGuard<'_, Vec<Problem>> {
+    list.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// The candidate that `name` was probably meant to be.
+pub(crate) fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // 0.8 lets one slip in a short word pass and keeps different words apart.
+    const ALIKE: f64 = 0.8;
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,179 @@
+//! The path of a delivery, from its head to its outcome.
+
+use std::collections::HashMap;
+use std::future::ready;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::StreamExt;
+use http::{HeaderMap, Method};
+
+use crate::budget::Buffered;
+use crate::clock::Clock;
+use crate::delivery::{Delivery, DeliveryId, SourceName};
+use crate::life::Phase;
+use crate::outcome::Outcome;
+use crate::reply::Reply;
+use crate::run::inline::{Inline, Job, Turn};
+use crate::seen::Seen;
+use crate::source::Source;
+use crate::stats::SourceReport;
+use crate::store::StoreError;
+
+/// Receives deliveries: verifies them, finds the events in them, and has each handled once.
+///
+/// Cloning is cheap; clones are the same processor.
+#[derive(Debug, Clone)]
+pub struct WebhookProcessor(Arc<Core>);
+
+/// What a processor is made of.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) sources: HashMap<SourceName, Arc<Source>>,
+    pub(crate) inline: Inline,
+    pub(crate) seen: Seen,
+    pub(crate) clock: Clock,
+    pub(crate) enabled: bool,
+}
+
+impl WebhookProcessor {
+    /// How many parts of a batch are handled side by side.
+    const BATCH_WIDTH: usize = 16;
+
+    /// Takes one delivery to its end and says what to answer. Never fails and never panics, whatever comes in.
+    ///
+    /// What runs, runs in a task of its own: dropping the future cancels nothing.
+    pub async fn process(&self, delivery: Delivery) -> Reply {
+        let (id, began) = (delivery.id(), Instant::now());
+        match self.admit(delivery.source().as_str(), delivery.method(), delivery.headers()) {
+            Ok(source) => self.receive(&source, delivery, began, None).await,
+            Err((source, outcome)) => self.reply(source.as_deref(), id, outcome, began),
+        }
+    }
+
+    /// What can be said of a request before its body is read: which source it is for, or why it is refused.
+    pub(crate) fn admit(
+        &self,
+        source: &str,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Arc<Source>, Refusal> {
+        if !self.0.enabled {
+            return Err((None, Outcome::Disabled));
+        }
+        let Some(source) = self.0.sources.get(source) else { return Err((None, Outcome::UnknownSource)) };
+        if self.0.inline.life.phase() >= Phase::Closed {
+            return Err((Some(Arc::clone(source)), Outcome::ShuttingDown));
+        }
+        match source.admit(method, headers) {
+            Ok(()) => Ok(Arc::clone(source)),
+            Err(outcome) => Err((Some(Arc::clone(source)), outcome)),
+        }
+    }
+
+    /// The path: verify, identify, route; then claim, run and settle.
+    /// Once verified, the body no longer counts against the budget of those that are not.
+    pub(crate) async fn receive(
+        &self,
+        source: &Source,
+        delivery: Delivery,
+        began: Instant,
+        unverified: Option<Buffered>,
+    ) -> Reply {
+        let id = delivery.id();
+        let jobs = self.jobs(source, delivery).await;
+        drop(unverified);
+        let outcome = match jobs {
+            Ok(jobs) => self.handle(jobs).await,
+            Err(outcome) => outcome,
+        };
+        self.reply(Some(source), id, outcome, began)
+    }
+
+    async fn jobs(&self, source: &Source, delivery: Delivery) -> Result<Vec<Job>, Outcome> {
+        source.limit(&delivery)?;
+        source.greet(&delivery)?;
+        let verified = source.verify(&delivery).await?;
+        source.acknowledge(&delivery, &verified)?;
+        source.events(delivery, verified)
+    }
+
+    /// Handles the events in a task of their own, spawned before the first claim: a client that hangs up then neither
+    /// cancels a run nor strands a claim.
+    async fn handle(&self, mut jobs: Vec<Job>) -> Outcome {
+        let passage = self.0.inline.life.begin();
+        let core = Arc::clone(&self.0);
+        let task = match jobs.pop() {
+            None => return Outcome::Ignored,
+            Some(job) if jobs.is_empty() => tokio::spawn(async move {
+                let _passage = passage;
+                core.inline.handle(job, Turn::Now).await
+            }),
+            Some(last) => tokio::spawn(async move {
+                let _passage = passage;
+                jobs.push(last);
+                let parts = jobs.into_iter().map(|job| core.inline.handle(job, Turn::Wait));
+                let outcomes = futures_util::stream::iter(parts).buffer_unordered(Self::BATCH_WIDTH);
+                outcomes.fold(Outcome::Ignored, |worst, outcome| ready(worst.worse(outcome))).await
+            }),
+        };
+        // A task that is gone without an outcome went down with its runtime.
+        task.await.unwrap_or(Outcome::ShuttingDown)
+    }
+
+    /// Every delivery ends here: counted, logged, answered.
+    pub(crate) fn reply(
+        &self,
+        source: Option<&Source>,
+        id: DeliveryId,
+        outcome: Outcome,
+        began: Instant,
+    ) -> Reply {
+        self.0.seen.delivery(source, id, &outcome, began.elapsed());
+        let status = source.map(|source| source.status(&outcome));
+        let reply = outcome.into_reply(id);
+        Reply { status: status.unwrap_or(reply.status), ..reply }
+    }
+}
+
+/// Why a request is refused, and by which source if it is known.
+pub(crate) type Refusal = (Option<Arc<Source>>, Outcome);
+
+/// Looking in from outside.
+impl WebhookProcessor {
+    /// Has an event handled again when it is redelivered: GitHub's "Redeliver", for one, keeps the id.
+    ///
+    /// For providers whose id is not signed, the key of an event depends on its body too: give the event's body.
+    /// `false`: it was not remembered, or is being handled right now.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    pub async fn forget(&self, source: &str, id: &str, body: &[u8]) -> Result<bool, StoreError> {
+        let Some(source) = self.0.sources.get(source) else { return Ok(false) };
+        self.0.inline.store().forget(&source.key_of(id, body)).await
+    }
+
+    /// What each configured source has seen since the start, by name.
+    pub fn report(&self) -> Vec<(SourceName, SourceReport)> {
+        let mut reports: Vec<_> =
+            self.0.sources.values().map(|source| (source.name.clone(), source.stats.report())).collect();
+        reports.sort_by(|a, b| a.0.cmp(&b.0));
+        reports
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.0.enabled && self.0.inline.life.phase() == Phase::Ready
+    }
+
+    pub(crate) async fn drain(&self, delay: Duration, grace: Duration) {
+        self.0.inline.life.drain(delay, grace).await;
+    }
+
+    pub(crate) fn new(core: Core) -> Self {
+        Self(Arc::new(core))
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.0.clock.wall()
+    }
+}

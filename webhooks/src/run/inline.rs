@@ -1,0 +1,261 @@
+//! Inline mode: claim, run, settle, while the provider waits for the answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::Semaphore;
+
+use super::flights::{Boarding, Flights};
+use super::lease::{Lease, LeaseKeeper};
+use super::runner;
+use super::verdict::{RetryPolicy, verdict};
+use crate::event::{NewEvent, WebhookEvent};
+use crate::life::Life;
+use crate::listener::bound::Listener;
+use crate::listener::routes::Audience;
+use crate::outcome::Outcome;
+use crate::stats::SourceStats;
+use crate::store::{Claim, ClaimTerms, DynStore, EventKey, Grant, StoreError, Token};
+
+use ledger::Ledger;
+
+mod ledger;
+
+/// Drives events through claim, run and settlement.
+pub(crate) struct Inline {
+    store: Arc<dyn DynStore>,
+    keeper: LeaseKeeper,
+    flights: Flights,
+    permits: Semaphore,
+    pub(crate) life: Life,
+    options: InlineOptions,
+}
+
+/// See the settings of the same names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InlineOptions {
+    pub(crate) lease: Duration,
+    pub(crate) wait: Duration,
+    pub(crate) max_attempts: u32,
+    pub(crate) max_in_flight: usize,
+}
+
+/// One event and those who hear it.
+pub(crate) struct Job {
+    pub(crate) event: NewEvent,
+    /// `None`: the provider gives no id, so that every delivery is an event of its own.
+    pub(crate) key: Option<EventKey>,
+    pub(crate) audience: Audience,
+    pub(crate) retention: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) stats: Arc<SourceStats>,
+}
+
+/// Whether an event may wait for its turn: the parts of a batch do, for their delivery is already let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Now,
+    Wait,
+}
+
+impl Inline {
+    pub(crate) fn new(store: Arc<dyn DynStore>, options: InlineOptions) -> Self {
+        Self {
+            keeper: LeaseKeeper::new(Arc::clone(&store), options.lease),
+            store,
+            flights: Flights::default(),
+            permits: Semaphore::new(options.max_in_flight.min(Semaphore::MAX_PERMITS)),
+            life: Life::new(),
+            options,
+        }
+    }
+
+    pub(crate) fn store(&self) -> &dyn DynStore {
+        &*self.store
+    }
+
+    /// Handles one event to its outcome. To be run in a task of its own: dropped half-way, it would leave its claim to
+    /// run out.
+    pub(crate) async fn handle(&self, job: Job, turn: Turn) -> Outcome {
+        let Some(key) = job.key.clone() else { return self.run_without_claim(job, turn).await };
+        match self.flights.board(&key) {
+            Boarding::First(pilot) => {
+                let outcome = self.claim(&key, job, turn).await;
+                pilot.land(&outcome);
+                outcome
+            }
+            Boarding::Wait(waiter) => {
+                // The body is not needed to wait.
+                drop(job);
+                match waiter.outcome(self.options.wait).await {
+                    Some(Outcome::Handled) => Outcome::Duplicate,
+                    Some(outcome) => outcome,
+                    None => Outcome::Busy(self.options.wait),
+                }
+            }
+            Boarding::Crowded => Outcome::Busy(self.options.wait),
+        }
+    }
+
+    async fn claim(&self, key: &EventKey, job: Job, turn: Turn) -> Outcome {
+        let Some(_permit) = self.permit(turn).await else { return Outcome::Overloaded };
+        let asked_at = Instant::now();
+        let terms = ClaimTerms::new(self.options.lease, job.retention);
+        match self.store.claim(key, &terms).await {
+            Ok(Claim::Granted(grant)) => {
+                let lease = self.keeper.hold(key.clone(), grant.token, asked_at);
+                self.run(key, job, grant, lease).await
+            }
+            Ok(Claim::Busy { retry_after }) => Outcome::Busy(retry_after),
+            Ok(Claim::Completed) => Outcome::Duplicate,
+            Ok(Claim::CrashLoop { attempts }) => {
+                let (source, event_id) = (job.event.delivery.source().as_str(), job.event.id.as_deref());
+                tracing::error!(
+                    source,
+                    event_id,
+                    attempts,
+                    reason = "crash_loop",
+                    "event is dead: it never settled"
+                );
+                Outcome::Dead
+            }
+            Err(error) => refused(&error),
+        }
+    }
+
+    async fn run(&self, key: &EventKey, job: Job, grant: Grant, lease: Lease) -> Outcome {
+        let event = job.event.claimed(grant.attempt);
+        let mut ledger = Ledger::new(grant.settled);
+        let interrupted = tokio::select! {
+            biased;
+            still_ours = self.run_listeners(&event, &job.audience, &mut ledger, job.timeout, Some((key, grant.token))) => {
+                if still_ours { None } else { Some(Outcome::LeaseLost) }
+            }
+            () = lease.lost() => Some(Outcome::LeaseLost),
+            () = self.life.cancelled() => Some(Outcome::ShuttingDown),
+        };
+        if matches!(interrupted, Some(Outcome::LeaseLost)) {
+            job.stats.lease_lost.increment();
+            tracing::warn!(%key, delivery = %event.delivery_id(), "the claim was lost; what still ran was cancelled");
+            return Outcome::LeaseLost;
+        }
+        if interrupted.is_some() {
+            ledger.interrupted();
+        }
+        let outcome = ledger.outcome();
+        ledger.log_dead(&event);
+        match self.settle(key, grant.token, &ledger, job.retention, &lease).await {
+            Ok(true) => interrupted.unwrap_or(outcome),
+            Ok(false) => {
+                job.stats.lease_lost.increment();
+                tracing::warn!(%key, delivery = %event.delivery_id(), "another attempt owns the event now and decides");
+                Outcome::LeaseLost
+            }
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(
+                    %key, delivery = %event.delivery_id(), outcome = outcome.label(), %error, cause,
+                    "the outcome could not be recorded; a redelivery may be handled again"
+                );
+                interrupted.unwrap_or(outcome)
+            }
+        }
+    }
+
+    /// Runs, side by side, the listeners that are not through yet. `false`: the claim is another's now.
+    async fn run_listeners(
+        &self,
+        event: &WebhookEvent,
+        audience: &[Arc<Listener>],
+        ledger: &mut Ledger,
+        timeout: Duration,
+        claim: Option<(&EventKey, Token)>,
+    ) -> bool {
+        let policy = RetryPolicy { max_attempts: self.options.max_attempts };
+        let judge = |result| verdict(&result, event.attempt(), policy);
+        let pending: Vec<_> = audience.iter().filter(|it| !ledger.is_through(&it.id)).collect();
+        if let [listener] = pending[..] {
+            ledger.note(&listener.id, judge(runner::run(listener, event, timeout).await));
+            return true;
+        }
+        let mut runs: FuturesUnordered<_> = pending
+            .iter()
+            .map(|listener| async { (*listener, judge(runner::run(listener, event, timeout).await)) })
+            .collect();
+        while let Some((listener, verdict)) = runs.next().await {
+            let fate = ledger.note(&listener.id, verdict);
+            // The last one is recorded by the settlement.
+            let (Some(fate), Some((key, token)), false) = (fate, claim, runs.is_empty()) else { continue };
+            match self.store.record(key, token, &fate).await {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(error) => tracing::warn!(%key, listener = &*listener.id, %error, "not recorded yet"),
+            }
+        }
+        true
+    }
+
+    /// Gives the claim up, trying again until the lease ends.
+    async fn settle(
+        &self,
+        key: &EventKey,
+        token: Token,
+        ledger: &Ledger,
+        retention: Duration,
+        lease: &Lease,
+    ) -> Result<bool, StoreError> {
+        const PAUSE: Duration = Duration::from_millis(200);
+        let settlement = ledger.settlement(retention);
+        let deadline = tokio::time::Instant::now() + lease.left().unwrap_or_default();
+        loop {
+            let error =
+                match tokio::time::timeout_at(deadline, self.store.settle(key, token, &settlement)).await {
+                    Ok(Ok(ours)) => return Ok(ours),
+                    Ok(Err(error)) => error,
+                    Err(_) => StoreError::unavailable("it did not answer before the lease ended"),
+                };
+            if tokio::time::Instant::now() + PAUSE >= deadline {
+                return Err(error);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn run_without_claim(&self, job: Job, turn: Turn) -> Outcome {
+        let Some(_permit) = self.permit(turn).await else { return Outcome::Overloaded };
+        job.stats.without_id.increment();
+        let event = job.event.claimed(1);
+        let mut ledger = Ledger::new(Vec::new());
+        tokio::select! {
+            biased;
+            _ = self.run_listeners(&event, &job.audience, &mut ledger, job.timeout, None) => {}
+            () = self.life.cancelled() => return Outcome::ShuttingDown,
+        }
+        ledger.log_dead(&event);
+        ledger.outcome()
+    }
+
+    async fn permit(&self, turn: Turn) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        match turn {
+            Turn::Now => self.permits.try_acquire().ok(),
+            Turn::Wait => self.permits.acquire().await.ok(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Inline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inline").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+fn refused(error: &StoreError) -> Outcome {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    tracing::warn!(%error, cause, "no claim, so nothing ran");
+    match error {
+        StoreError::Full => Outcome::StoreFull,
+        StoreError::Unavailable(_) => Outcome::StoreUnavailable,
+    }
+}

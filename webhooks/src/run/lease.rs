@@ -1,0 +1,223 @@
+//! Keeps claims alive while their listeners run.
+//!
+//! Renewal has a thread and a runtime of its own: a listener that blocks its thread, even the only one, must not
+//! starve the renewal of its own lease. A lease that could not be renewed ends *here* before it ends in the store, so
+//! that a run is cancelled before another can be granted.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::store::{DynStore, EventKey, StoreError, Token};
+
+/// Renews every live claim each third of its lease.
+pub(crate) struct LeaseKeeper {
+    store: Arc<dyn DynStore>,
+    lease: Duration,
+    held: Arc<HeldLeases>,
+}
+
+/// A claim that is being kept alive. Dropped, it is kept no longer.
+pub(crate) struct Lease {
+    held: Arc<Held>,
+    leases: Arc<HeldLeases>,
+}
+
+struct Held {
+    key: EventKey,
+    token: Token,
+    origin: Instant,
+    /// When the holder must have stopped: milliseconds after `origin`.
+    ends: AtomicU64,
+    /// When to renew next: milliseconds after `origin`.
+    due: AtomicU64,
+    lost: AtomicBool,
+    changed: Notify,
+}
+
+/// All live leases; there are never more than runs in flight.
+#[derive(Default)]
+struct HeldLeases {
+    state: Mutex<State>,
+    closing: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    leases: HashMap<Token, Arc<Held>>,
+    started: bool,
+    closed: bool,
+}
+
+impl LeaseKeeper {
+    pub(crate) fn new(store: Arc<dyn DynStore>, lease: Duration) -> Self {
+        Self { store, lease, held: Arc::default() }
+    }
+
+    /// Keeps a claim alive that was asked for at `asked_at`, which is before the store began to count.
+    pub(crate) fn hold(&self, key: EventKey, token: Token, asked_at: Instant) -> Lease {
+        let held = Arc::new(Held {
+            key,
+            token,
+            origin: asked_at,
+            ends: AtomicU64::new(millis(safe_part(self.lease))),
+            due: AtomicU64::new(millis(self.lease / 3)),
+            lost: AtomicBool::new(false),
+            changed: Notify::new(),
+        });
+        let mut state = self.held.lock();
+        state.leases.insert(token, Arc::clone(&held));
+        let start = !std::mem::replace(&mut state.started, true);
+        drop(state);
+        if start {
+            self.start();
+        }
+        Lease { held, leases: Arc::clone(&self.held) }
+    }
+
+    fn start(&self) {
+        let renewer =
+            Renewer { store: Arc::clone(&self.store), lease: self.lease, held: Arc::clone(&self.held) };
+        let spawned = std::thread::Builder::new().name("webhooks-leases".into()).spawn(move || renewer.run());
+        if let Err(error) = spawned {
+            // Without renewal every run still ends with its first lease: safe, but short.
+            tracing::error!(%error, "leases cannot be renewed: no thread for it could be started");
+        }
+    }
+}
+
+impl Drop for LeaseKeeper {
+    fn drop(&mut self) {
+        self.held.lock().closed = true;
+        self.held.closing.notify_all();
+    }
+}
+
+impl fmt::Debug for LeaseKeeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeaseKeeper").field("lease", &self.lease).finish_non_exhaustive()
+    }
+}
+
+impl Lease {
+    /// Returns when the claim can no longer be counted on.
+    pub(crate) async fn lost(&self) {
+        loop {
+            // Created before looking, so that a loss in between is not missed.
+            let changed = self.held.changed.notified();
+            let Some(left) = self.left() else { return };
+            // Woken by the loss; or in time, to find that the lease was renewed meanwhile.
+            let _ = tokio::time::timeout(left, changed).await;
+        }
+    }
+
+    /// How long the claim can still be counted on.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        self.held.left()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.leases.lock().leases.remove(&self.held.token);
+    }
+}
+
+impl Held {
+    fn left(&self) -> Option<Duration> {
+        if self.lost.load(Ordering::Acquire) {
+            return None;
+        }
+        let ends = Duration::from_millis(self.ends.load(Ordering::Acquire));
+        ends.checked_sub(self.origin.elapsed()).filter(|left| !left.is_zero())
+    }
+
+    fn is_due(&self) -> bool {
+        self.origin.elapsed() >= Duration::from_millis(self.due.load(Ordering::Relaxed))
+    }
+
+    fn renew_again_in(&self, delay: Duration) {
+        self.due.store(millis(self.origin.elapsed() + delay), Ordering::Relaxed);
+    }
+
+    fn renewed(&self, asked_at: Instant, lease: Duration) {
+        let ends = asked_at.saturating_duration_since(self.origin) + safe_part(lease);
+        self.ends.fetch_max(millis(ends), Ordering::AcqRel);
+        self.renew_again_in(lease / 3);
+    }
+
+    fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+        self.changed.notify_waiters();
+    }
+}
+
+/// The renewing thread.
+struct Renewer {
+    store: Arc<dyn DynStore>,
+    lease: Duration,
+    held: Arc<HeldLeases>,
+}
+
+impl Renewer {
+    fn run(self) {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!(%error, "leases cannot be renewed: no runtime for it could be started");
+                return;
+            }
+        };
+        while !self.nap() {
+            let due: Vec<_> = self.held.lock().leases.values().filter(|it| it.is_due()).cloned().collect();
+            if !due.is_empty() {
+                runtime.block_on(futures_util::future::join_all(due.iter().map(|held| self.renew(held))));
+            }
+        }
+    }
+
+    /// Sleeps a twelfth of a lease. Whether the keeper is gone.
+    fn nap(&self) -> bool {
+        let state = self.held.lock();
+        let nap = (self.lease / 12).max(Duration::from_millis(1));
+        let woken = self.held.closing.wait_timeout_while(state, nap, |state| !state.closed);
+        woken.map_or_else(|poisoned| poisoned.into_inner().0.closed, |(state, _)| state.closed)
+    }
+
+    async fn renew(&self, held: &Held) {
+        let asked_at = Instant::now();
+        let renewal = self.store.renew(&held.key, held.token, self.lease);
+        // Bounded, for other leases are waiting: a renewal that takes this long is better asked for again.
+        match tokio::time::timeout(self.lease / 6, renewal).await {
+            Ok(Ok(true)) => held.renewed(asked_at, self.lease),
+            Ok(Ok(false)) => held.lose(),
+            Ok(Err(error)) => self.failed(held, &error),
+            Err(_) => self.failed(held, &StoreError::unavailable("it did not answer in time")),
+        }
+    }
+
+    fn failed(&self, held: &Held, error: &StoreError) {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        tracing::warn!(key = %held.key, %error, cause, "a lease could not be renewed yet");
+        held.renew_again_in(self.lease / 12);
+    }
+}
+
+impl HeldLeases {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// What of a lease is counted on: the rest is for stopping, before the store may grant it to another.
+fn safe_part(lease: Duration) -> Duration {
+    lease - lease / 10
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,10 @@
+//! From a claimed event to its settlement.
+//!
+//! [`runner`] runs one listener; [`verdict`] says what its result means; [`lease`] keeps the claim alive meanwhile;
+//! [`flights`] lets a duplicate in this process wait for the first; [`inline`] puts them together: claim, run, settle.
+
+pub(crate) mod flights;
+pub(crate) mod inline;
+pub(crate) mod lease;
+pub(crate) mod runner;
+pub(crate) mod verdict;

@@ -1,0 +1,75 @@
+//! One listener handles one event, once: with a timeout, its panics caught, its failure logged.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+
+use crate::error::Result;
+use crate::event::WebhookEvent;
+use crate::listener::bound::Listener;
+
+/// Runs the listener. A panic and a timeout are failures like any other; every failure is logged, and `on_error` runs.
+pub(crate) async fn run(listener: &Listener, event: &WebhookEvent, timeout: Duration) -> Result {
+    let timeout = listener.timeout.unwrap_or(timeout);
+    let result = guarded(async { listener.handle(event).await }, timeout).await.and_then(|result| result);
+    if let Err(failure) = &result {
+        tracing::warn!(
+            source = event.source(),
+            event_id = event.id(),
+            event_type = event.event_type(),
+            listener = &*listener.id,
+            attempt = event.attempt(),
+            delivery = %event.delivery_id(),
+            error = %failure,
+            permanent = failure.is_permanent(),
+            "listener failed"
+        );
+        // What fails in here is logged and changes nothing.
+        let told =
+            guarded(async { listener.on_error(event, failure).await }, timeout).await.and_then(|it| it);
+        if let Err(second) = told {
+            tracing::warn!(source = event.source(), listener = &*listener.id, error = %second, "on_error failed");
+        }
+    }
+    result
+}
+
+/// Ends the future at the timeout or its first panic, either as a failure.
+async fn guarded<T>(future: impl Future<Output = T>, timeout: Duration) -> Result<T> {
+    // The future is not polled again after it panicked, so no broken state of its own is seen.
+    match tokio::time::timeout(timeout, AssertUnwindSafe(future).catch_unwind()).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(panic)) => Err(Panicked(message(&*panic)).into()),
+        Err(_) => Err(TimedOut(timeout).into()),
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|it| (*it).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+#[derive(Debug)]
+struct Panicked(String);
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked: {}", self.0)
+    }
+}
+
+impl std::error::Error for Panicked {}
+
+#[derive(Debug)]
+struct TimedOut(Duration);
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cancelled after its timeout of {:?}", self.0)
+    }
+}
+
+impl std::error::Error for TimedOut {}

@@ -1,0 +1,71 @@
+//! The JSON text of a body: the body itself, a field of a form, or the form as an object.
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use crate::delivery::Delivery;
+use crate::rejection::Malformed;
+use crate::scheme::request::is_form;
+
+/// What a provider sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum BodyKind {
+    Json,
+    Form {
+        field: Option<String>,
+    },
+    /// A form if the request says so, else JSON.
+    ByContentType {
+        field: Option<String>,
+    },
+}
+
+impl BodyKind {
+    pub(super) fn json(&self, delivery: &Delivery) -> Result<Bytes, Malformed> {
+        match self {
+            Self::Form { field } => form(delivery, field.as_deref()),
+            Self::ByContentType { field } if is_form(delivery.headers()) => form(delivery, field.as_deref()),
+            Self::Json | Self::ByContentType { .. } => Ok(delivery.body().clone()),
+        }
+    }
+}
+
+/// The field that holds JSON, or all parameters as an object; those that come twice become lists.
+fn form(delivery: &Delivery, field: Option<&str>) -> Result<Bytes, Malformed> {
+    let parameters = || form_urlencoded::parse(delivery.body());
+    if let Some(field) = field {
+        let mut values = parameters().filter(|(name, _)| name == field).map(|(_, value)| value);
+        match (values.next(), values.next()) {
+            (Some(_), Some(_)) => return Err(Malformed::DuplicateKey),
+            (Some(json), None) => return Ok(Bytes::from(json.into_owned())),
+            (None, _) => {}
+        }
+    }
+    let mut object = Map::new();
+    for (name, value) in parameters() {
+        let value = Value::String(value.into_owned());
+        match object.get_mut(name.as_ref()) {
+            None => drop(object.insert(name.into_owned(), value)),
+            Some(Value::Array(values)) => values.push(value),
+            Some(first) => *first = Value::Array(vec![first.take(), value]),
+        }
+    }
+    serde_json::to_vec(&object).map(Bytes::from).map_err(|_| Malformed::Body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::SourceName;
+
+    #[test]
+    fn forms_become_objects() {
+        let delivery = |body: &'static str| Delivery::new(SourceName::new("x").expect("legal"), body);
+        let json =
+            |body, field| form(&delivery(body), field).map(|it| String::from_utf8_lossy(&it).into_owned());
+        assert_eq!(json("b=2&a=%2B1&b=3&b=4", None), Ok(r#"{"a":"+1","b":["2","3","4"]}"#.to_owned()));
+        assert_eq!(json("payload=%7B%7D&x=1", Some("payload")), Ok("{}".to_owned()));
+        assert_eq!(json("x=1", Some("payload")), Ok(r#"{"x":"1"}"#.to_owned()));
+        assert_eq!(json("payload=1&payload=2", Some("payload")), Err(Malformed::DuplicateKey));
+    }
+}

@@ -1,0 +1,98 @@
+//! Reading the id.
+
+use http::HeaderName;
+use sha2::{Digest as _, Sha256};
+
+use super::{Facts, Identity};
+use crate::delivery::Delivery;
+use crate::rejection::Malformed;
+use crate::scheme::json::{self, JsonPath};
+use crate::scheme::signature::{BodyCoverage, SignatureScheme};
+
+/// The longest id, in bytes.
+const MAX_LEN: usize = 512;
+
+/// Where the id stands: the first of these places that holds one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct IdSource {
+    pub(super) headers: Vec<HeaderName>,
+    pub(super) paths: Vec<JsonPath>,
+    /// Whether an event may come without one; it is then handled without deduplication.
+    pub(super) optional: bool,
+    /// Whether the signature speaks for it.
+    pub(super) signed: bool,
+}
+
+impl IdSource {
+    pub(super) fn is_none(&self) -> bool {
+        self.headers.is_empty() && self.paths.is_empty()
+    }
+
+    /// Whether a scheme's signature speaks for every place where the id may stand.
+    pub(super) fn is_signed_by(&self, scheme: Option<&SignatureScheme>) -> bool {
+        let Some(scheme) = scheme else { return false };
+        let body = self.paths.is_empty() || scheme.covers().body >= BodyCoverage::Weak;
+        !self.is_none() && body && self.headers.iter().all(|name| scheme.covers_header(name))
+    }
+}
+
+impl Identity {
+    /// The id of a delivery that is one event.
+    pub(super) fn id(&self, delivery: &Delivery, facts: &Facts<'_, '_>) -> Result<Option<String>, Malformed> {
+        let found = match self.header_id(delivery)? {
+            Some(id) => Some(id),
+            None => self.body_id(facts, |_| true)?,
+        };
+        match found {
+            None if !self.plan.id.optional && self.has_id() => Err(Malformed::IdMissing),
+            found => Ok(found),
+        }
+    }
+
+    /// The id of a batch's element: its own; else the delivery's, or the digest of the element, with its
+    /// position, which a redelivery keeps.
+    pub(super) fn element_id(
+        &self,
+        delivery: &Delivery,
+        facts: &Facts<'_, '_>,
+        element: &str,
+        position: usize,
+    ) -> Result<Option<String>, Malformed> {
+        if !self.has_id() {
+            return Ok(None);
+        }
+        if let Some(own) = self.body_id(facts, |of_element| of_element)? {
+            return Ok(Some(own));
+        }
+        let delivery_id = match self.header_id(delivery)? {
+            Some(id) => Some(id),
+            None => self.body_id(facts, |of_element| !of_element)?,
+        };
+        let stem = delivery_id.unwrap_or_else(|| hex::encode(Sha256::digest(element)));
+        Ok(Some(format!("{stem}#{position}")))
+    }
+
+    fn header_id(&self, delivery: &Delivery) -> Result<Option<String>, Malformed> {
+        for name in &self.plan.id.headers {
+            let mut values = delivery.headers().get_all(name).iter();
+            let Some(value) = values.next() else { continue };
+            let text = value.to_str().map_err(|_| Malformed::IdUnusable)?;
+            return if values.next().is_some() { Err(Malformed::IdUnusable) } else { usable(text).map(Some) };
+        }
+        Ok(None)
+    }
+
+    fn body_id(
+        &self,
+        facts: &Facts<'_, '_>,
+        wanted: impl Fn(bool) -> bool,
+    ) -> Result<Option<String>, Malformed> {
+        let mut slots = self.id_slots.iter().filter(|slot| wanted(slot.of_element));
+        let Some(raw) = slots.find_map(|slot| facts.get(*slot)) else { return Ok(None) };
+        usable(&json::text(raw).ok_or(Malformed::IdUnusable)?).map(Some)
+    }
+}
+
+fn usable(text: &str) -> Result<String, Malformed> {
+    if (1..=MAX_LEN).contains(&text.len()) { Ok(text.to_owned()) } else { Err(Malformed::IdUnusable) }
+}

@@ -1,0 +1,96 @@
+//! Reading the event's type.
+
+use std::collections::BTreeMap;
+
+use http::HeaderName;
+
+use super::{Facts, Identity};
+use crate::delivery::Delivery;
+use crate::rejection::Malformed;
+use crate::scheme::json::{self, JsonPath};
+
+/// The longest type, in bytes.
+const MAX_LEN: usize = 512;
+
+/// The type of a batch that is taken as one event.
+const BATCH: &str = "batch";
+
+/// Where the type stands.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TypeSource {
+    pub(super) header: Option<HeaderName>,
+    /// What the header's values are called in the body: `Push Hook` is `push`.
+    pub(super) names: BTreeMap<String, String>,
+    /// The type in the body, which must agree with the header.
+    pub(super) check: Option<JsonPath>,
+    /// What is joined to the header's value with a dot: GitHub's `issues` and `opened`.
+    pub(super) action: Option<JsonPath>,
+    /// Where the body names it: the first of these that is there.
+    pub(super) paths: Vec<JsonPath>,
+    /// The type of events that name none.
+    pub(super) constant: Option<String>,
+}
+
+impl TypeSource {
+    /// Forgets what is read from a batch's elements.
+    pub(super) fn leave_elements(&mut self) {
+        let of_document = |path: &JsonPath| !path.is_of_element();
+        self.paths.retain(of_document);
+        self.check = self.check.take().filter(of_document);
+        self.action = self.action.take().filter(of_document);
+        if self.header.is_none() && self.paths.is_empty() {
+            self.constant.get_or_insert_with(|| BATCH.to_owned());
+        }
+    }
+}
+
+impl Identity {
+    pub(super) fn event_type(&self, delivery: &Delivery, facts: &Facts<'_, '_>) -> Result<String, Malformed> {
+        let kind = match self.announced_type(delivery, facts)? {
+            Some(kind) => Some(kind),
+            None => self.body_type(facts)?,
+        };
+        let kind = kind.or_else(|| self.plan.kind.constant.clone()).ok_or(Malformed::TypeMissing)?;
+        if (1..=MAX_LEN).contains(&kind.len()) { Ok(kind) } else { Err(Malformed::TypeMissing) }
+    }
+
+    /// The type that the header announces. Where the body has a say too, the body's word counts: the header is
+    /// hardly ever signed.
+    fn announced_type(
+        &self,
+        delivery: &Delivery,
+        facts: &Facts<'_, '_>,
+    ) -> Result<Option<String>, Malformed> {
+        let source = &self.plan.kind;
+        let Some(name) = &source.header else { return Ok(None) };
+        let header = match delivery.headers().get(name) {
+            Some(value) => Some(value.to_str().map_err(|_| Malformed::TypeMissing)?),
+            None => None,
+        };
+        let checked = self.check_slot.and_then(|slot| facts.get(slot)).and_then(json::text);
+        let announced = match (header, checked) {
+            (Some(header), Some(body)) => {
+                // A value that is not listed may be newer than this list: then there is nothing to compare.
+                let expected = source.names.get(header).map(String::as_str);
+                let expected = if source.names.is_empty() { Some(header) } else { expected };
+                if expected.is_some_and(|it| it != body) {
+                    return Err(Malformed::TypeMismatch);
+                }
+                body.into_owned()
+            }
+            (None, Some(body)) => body.into_owned(),
+            (Some(header), None) => source.names.get(header).map_or(header, String::as_str).to_owned(),
+            (None, None) => return Ok(None),
+        };
+        let action = self.action_slot.and_then(|slot| facts.get(slot)).and_then(json::text);
+        Ok(Some(match action {
+            Some(action) => format!("{announced}.{action}"),
+            None => announced,
+        }))
+    }
+
+    fn body_type(&self, facts: &Facts<'_, '_>) -> Result<Option<String>, Malformed> {
+        let Some(raw) = self.type_slots.iter().find_map(|slot| facts.get(*slot)) else { return Ok(None) };
+        json::text(raw).map(|it| Some(it.into_owned())).ok_or(Malformed::TypeMissing)
+    }
+}

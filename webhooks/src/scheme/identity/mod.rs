@@ -1,0 +1,180 @@
+//! What happened: id, type and payload, out of a verified delivery.
+
+mod body;
+mod id;
+mod kind;
+mod read;
+
+use bytes::Bytes;
+use http::HeaderName;
+use serde_json::value::RawValue;
+
+use super::json::{Extract, Flaw, JsonPath};
+use crate::delivery::Delivery;
+use crate::rejection::Malformed;
+use body::BodyKind;
+use id::IdSource;
+use kind::TypeSource;
+
+/// Where a provider puts id, type and payload. All paths are compiled, and a body is read in one pass.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    plan: Plan,
+    document: Extract,
+    element: Extract,
+    id_slots: Vec<Slot>,
+    type_slots: Vec<Slot>,
+    check_slot: Option<Slot>,
+    action_slot: Option<Slot>,
+    payload_slot: Option<Slot>,
+    batch_slot: Option<Slot>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) id: Option<String>,
+    pub(crate) event_type: String,
+    /// A range of the delivery's body, unless that is a form.
+    pub(crate) payload: Bytes,
+}
+
+/// An [`Identity`] as it is written.
+#[derive(Debug, Clone)]
+struct Plan {
+    body: BodyKind,
+    id: IdSource,
+    kind: TypeSource,
+    payload: JsonPath,
+    batch: Option<JsonPath>,
+}
+
+/// Where a path's finding is: among those of the document, or of the batch's element.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    of_element: bool,
+    index: usize,
+}
+
+/// What was found in one document and, in a batch, one of its elements.
+struct Facts<'f, 't> {
+    document: &'f [Option<&'t str>],
+    element: &'f [Option<&'t str>],
+}
+
+impl<'t> Facts<'_, 't> {
+    fn get(&self, slot: Slot) -> Option<&'t str> {
+        if slot.of_element { self.element[slot.index] } else { self.document[slot.index] }
+    }
+}
+
+impl Identity {
+    /// The parts of a delivery: one, or as many as its batch holds.
+    pub(crate) fn identify(&self, delivery: &Delivery) -> Result<Vec<Part>, Malformed> {
+        let text = self.plan.body.json(delivery)?;
+        let document = self.document.read(&text)?;
+        let Some(batch) = self.batch_slot else {
+            let facts = Facts { document: &document, element: &[] };
+            let id = self.id(delivery, &facts)?;
+            return Ok(vec![self.part(delivery, &text, &facts, id, None)?]);
+        };
+        let raw = document[batch.index].ok_or(Malformed::PayloadMissing)?;
+        let elements: Vec<&RawValue> = serde_json::from_str(raw).map_err(|_| Malformed::PayloadMissing)?;
+        let parts = elements.iter().enumerate().map(|(position, raw)| {
+            let element = self.element.read(raw.get().as_bytes())?;
+            let facts = Facts { document: &document, element: &element };
+            let id = self.element_id(delivery, &facts, raw.get(), position)?;
+            self.part(delivery, &text, &facts, id, Some(raw.get()))
+        });
+        parts.collect()
+    }
+
+    /// Whether events of this provider have ids at all.
+    pub(crate) fn has_id(&self) -> bool {
+        !self.plan.id.is_none()
+    }
+
+    /// Whether the signature speaks for the id.
+    pub(crate) fn id_is_signed(&self) -> bool {
+        self.plan.id.signed
+    }
+
+    /// Whether a delivery may hold several events.
+    pub(crate) fn is_batch(&self) -> bool {
+        self.plan.batch.is_some()
+    }
+
+    /// The same provider, each delivery taken as one event: its payload is the whole body.
+    pub(crate) fn without_batch(&self) -> Self {
+        let mut plan = self.plan.clone();
+        if plan.batch.take().is_some() {
+            plan.payload = JsonPath::root();
+            plan.id.paths.retain(|path| !path.is_of_element());
+            plan.kind.leave_elements();
+        }
+        Self::new(plan)
+    }
+
+    /// The headers that are read, which must therefore be single.
+    pub(super) fn headers(&self) -> Vec<HeaderName> {
+        self.plan.id.headers.iter().chain(&self.plan.kind.header).cloned().collect()
+    }
+
+    /// The header that carries the id.
+    pub(super) fn id_header(&self) -> Option<&HeaderName> {
+        self.plan.id.headers.first()
+    }
+
+    fn new(plan: Plan) -> Self {
+        let (mut document, mut element) = (Vec::new(), Vec::new());
+        let mut slot = |path: &JsonPath| {
+            let paths = if path.is_of_element() { &mut element } else { &mut document };
+            paths.push(path.clone());
+            Slot { of_element: path.is_of_element(), index: paths.len() - 1 }
+        };
+        let id_slots = plan.id.paths.iter().map(&mut slot).collect();
+        let type_slots = plan.kind.paths.iter().map(&mut slot).collect();
+        let check_slot = plan.kind.check.as_ref().map(&mut slot);
+        let action_slot = plan.kind.action.as_ref().map(&mut slot);
+        let payload_slot = Some(&plan.payload).filter(|it| !it.is_root()).map(&mut slot);
+        let batch_slot = plan.batch.as_ref().map(&mut slot);
+        Self {
+            document: Extract::new(&document),
+            element: Extract::new(&element),
+            id_slots,
+            type_slots,
+            check_slot,
+            action_slot,
+            payload_slot,
+            batch_slot,
+            plan,
+        }
+    }
+
+    fn part(
+        &self,
+        delivery: &Delivery,
+        text: &Bytes,
+        facts: &Facts<'_, '_>,
+        id: Option<String>,
+        element: Option<&str>,
+    ) -> Result<Part, Malformed> {
+        let raw = match (self.payload_slot, element) {
+            (Some(slot), _) => Some(facts.get(slot).ok_or(Malformed::PayloadMissing)?),
+            (None, Some(element)) if self.plan.payload.is_of_element() => Some(element),
+            (None, _) => None,
+        };
+        // Every finding borrows from `text`, so that this is a range of it and no copy.
+        let payload = raw.map_or_else(|| text.clone(), |raw| text.slice_ref(raw.as_bytes()));
+        Ok(Part { id, event_type: self.event_type(delivery, facts)?, payload })
+    }
+}
+
+impl From<Flaw> for Malformed {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::NotJson => Self::Body,
+            Flaw::DuplicateKey => Self::DuplicateKey,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Reads an `[identity]` table.
+
+use super::body::BodyKind;
+use super::id::IdSource;
+use super::kind::TypeSource;
+use super::{Identity, Plan};
+use crate::document::TableReader;
+use crate::scheme::json::JsonPath;
+use crate::scheme::signature::{SignatureScheme, header, json_path, parse_header, parse_path};
+
+impl Identity {
+    /// Reads and finishes the table. What is signed follows from the scheme.
+    pub(in crate::scheme) fn read(reader: TableReader<'_>, scheme: Option<&SignatureScheme>) -> Option<Self> {
+        let body = read_body(&reader);
+        let id = read_id(&reader, scheme);
+        let kind = read_type(&reader);
+        let payload = optional(&reader, "payload", |key| json_path(&reader, key).map(Some));
+        let batch = optional(&reader, "batch", |key| json_path(&reader, key).map(Some));
+        let plan = || {
+            let payload = payload?.unwrap_or_else(|| default_payload(&reader));
+            Some(Plan { body: body?, id: id?, kind: kind?, payload, batch: batch? })
+        };
+        let plan = plan().filter(|plan| plan.check(&reader));
+        reader.finish();
+        plan.map(Self::new)
+    }
+}
+
+impl Identity {
+    /// The same identity under another scheme, with the `[identity]` keys that this scheme changes: those of
+    /// the id.
+    pub(in crate::scheme) fn with_scheme(
+        &self,
+        scheme: &SignatureScheme,
+        changes: Option<TableReader<'_>>,
+    ) -> Option<Self> {
+        let mut plan = self.plan.clone();
+        match changes {
+            None => plan.id.signed = plan.id.is_signed_by(Some(scheme)),
+            Some(reader) => {
+                let id = read_id(&reader, Some(scheme));
+                reader.finish();
+                plan.id = id?;
+            }
+        }
+        Some(Self::new(plan))
+    }
+}
+
+impl Plan {
+    fn check(&self, reader: &TableReader<'_>) -> bool {
+        let mut sound = true;
+        if self.batch.as_ref().is_some_and(JsonPath::is_of_element) {
+            reader.problem("batch", "a batch stands in the document", "write its path with `$`");
+            sound = false;
+        }
+        let kind = &self.kind;
+        let of_element = |path: &&JsonPath| path.is_of_element();
+        let uses = [
+            ("id", self.id.paths.iter().find(of_element)),
+            ("type", kind.paths.iter().chain(&kind.check).chain(&kind.action).find(of_element)),
+            ("payload", Some(&self.payload).filter(of_element)),
+        ];
+        for (key, path) in uses {
+            if let (Some(path), None) = (path, &self.batch) {
+                let what = format!("`{path}` is of a batch's element, but there is no `batch`");
+                reader.problem(key, &what, "write `$` for `@`, or say where the batch is");
+                sound = false;
+            }
+        }
+        sound
+    }
+}
+
+/// The whole body, or the whole element of a batch.
+fn default_payload(reader: &TableReader<'_>) -> JsonPath {
+    let root = if reader.has("batch") { JsonPath::parse("@") } else { None };
+    root.unwrap_or_else(JsonPath::root)
+}
+
+fn read_body(reader: &TableReader<'_>) -> Option<BodyKind> {
+    let field = optional(reader, "form_field", |key| reader.string(key).map(Some))?;
+    let kinds = [
+        ("json", BodyKind::Json),
+        ("form", BodyKind::Form { field: field.clone() }),
+        ("content-type", BodyKind::ByContentType { field: field.clone() }),
+    ];
+    let kind =
+        optional(reader, "body", |key| reader.one_of(key, &kinds).map(Some))?.unwrap_or(BodyKind::Json);
+    if kind == BodyKind::Json && field.is_some() {
+        reader.problem("form_field", "the body is not a form", "set `body = \"form\"` or `\"content-type\"`");
+        return None;
+    }
+    Some(kind)
+}
+
+fn read_id(reader: &TableReader<'_>, scheme: Option<&SignatureScheme>) -> Option<IdSource> {
+    let headers = list(reader, "id_header", parse_header);
+    let paths = list(reader, "id", parse_path);
+    let none = optional(reader, "no_id", |key| reader.boolean(key));
+    let allowed_to_lack = optional(reader, "id_optional", |key| reader.boolean(key));
+    let (headers, paths, none) = (headers?, paths?, none?);
+    let declared = !headers.is_empty() || !paths.is_empty();
+    if declared == none {
+        reader.problem(
+            "id",
+            if none { "there are both an id and `no_id`" } else { "is missing" },
+            "give a path (`id`), a header (`id_header`), or `no_id = true` if events have none",
+        );
+        return None;
+    }
+    let mut id = IdSource { headers, paths, optional: allowed_to_lack?, signed: false };
+    id.signed = id.is_signed_by(scheme);
+    Some(id)
+}
+
+fn read_type(reader: &TableReader<'_>) -> Option<TypeSource> {
+    let path = |key: &str| optional(reader, key, |key| json_path(reader, key).map(Some));
+    let names = match reader.table("type_names") {
+        Some(table) => table.string_entries().into_iter().map(|(name, to)| (name.to_owned(), to)).collect(),
+        None => Default::default(),
+    };
+    let header = optional(reader, "type_header", |key| header(reader, key).map(Some));
+    let (check, action) = (path("type_check"), path("type_action"));
+    let paths = list(reader, "type", parse_path);
+    let constant = optional(reader, "type_constant", |key| reader.string(key).map(Some));
+    let source = TypeSource {
+        header: header?,
+        names,
+        check: check?,
+        action: action?,
+        paths: paths?,
+        constant: constant?,
+    };
+    if source.header.is_none() && source.paths.is_empty() && source.constant.is_none() {
+        let help = "give a path (`type`), a header (`type_header`) or a fixed one (`type_constant`)";
+        reader.problem("type", "is missing", help);
+        return None;
+    }
+    Some(source)
+}
+
+/// Reads an optional key: the default where it is missing, `None` where it is wrong.
+fn optional<T: Default>(
+    reader: &TableReader<'_>,
+    key: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Option<T> {
+    if reader.has(key) { read(key) } else { Some(T::default()) }
+}
+
+fn list<T>(
+    reader: &TableReader<'_>,
+    key: &str,
+    parse: fn(&TableReader<'_>, &str, &str) -> Option<T>,
+) -> Option<Vec<T>> {
+    let texts = optional(reader, key, |key| reader.strings(key))?;
+    texts.iter().map(|text| parse(reader, key, text)).collect()
+}

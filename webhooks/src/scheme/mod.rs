@@ -1,0 +1,27 @@
+//! The scheme language: how a provider signs, names and introduces its webhooks.
+//!
+//! A [`Provider`] is read from a table. Its [`SignatureScheme`] is bound to a source's secrets and becomes a
+//! [`Verifier`]; its [`Identity`] reads ids, types and payloads; its challenge rules become a [`Handshake`].
+//! Nothing here does I/O.
+
+mod challenge;
+mod coded;
+mod example;
+mod identity;
+mod json;
+mod provider;
+mod request;
+mod signature;
+mod validator;
+
+pub(crate) use challenge::{Handshake, Stage};
+pub(crate) use coded::twilio;
+pub(crate) use identity::{Identity, Part};
+pub(crate) use provider::{Acknowledgement, Provider};
+pub(crate) use request::Request;
+pub(crate) use signature::{BindOptions, SignatureScheme, Verifier, placeholder};
+pub(crate) use validator::DynSignatureValidator;
+pub use validator::{SignatureValidator, Verified};
+
+#[cfg(test)]
+mod tests;

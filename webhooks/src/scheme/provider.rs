@@ -1,0 +1,199 @@
+//! A provider: everything that is known about how a vendor sends its webhooks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use super::challenge::{ChallengeRule, Handshake};
+use super::example::Example;
+use super::identity::Identity;
+use super::signature::{BindOptions, SecretProblem, SignatureScheme, Verifier};
+use crate::document::TableReader;
+use crate::secret::Secret;
+
+/// How a vendor signs, names and introduces its webhooks.
+#[derive(Debug, Clone)]
+pub(crate) struct Provider {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    /// Where the vendor documents its webhooks.
+    pub(crate) docs: Option<String>,
+    /// Whether the facts are second-hand: no vendor's document, library or test stands behind them.
+    pub(crate) unverified: bool,
+    pub(crate) signature: SignatureScheme,
+    /// Older or alternative schemes, for users to opt into.
+    pub(crate) variants: BTreeMap<String, Variant>,
+    pub(crate) identity: Identity,
+    pub(crate) challenges: Vec<ChallengeRule>,
+    pub(crate) acknowledgement: Acknowledgement,
+    pub(crate) max_body: Option<u64>,
+    /// The known event types; empty if there is no list.
+    pub(crate) events: Vec<String>,
+    pub(crate) key_owner: KeyOwner,
+    /// A request to try things out with.
+    pub(crate) example: Option<Example>,
+}
+
+/// Another scheme of the same provider.
+#[derive(Debug, Clone)]
+pub(crate) struct Variant {
+    pub(crate) signature: SignatureScheme,
+    identity: Identity,
+}
+
+/// What a provider expects of an answer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Acknowledgement {
+    /// How long it waits for one.
+    pub(crate) deadline: Option<Duration>,
+    /// How long it goes on sending what was not acknowledged.
+    pub(crate) retry_horizon: Option<Duration>,
+    /// Whether it sends anything again by itself.
+    pub(crate) retries: bool,
+    /// The status that it wants to see on success, where 200 will not do.
+    pub(crate) success: Option<StatusCode>,
+    /// The status that it wants to see for a bad signature, where 401 will not do.
+    pub(crate) rejected: Option<StatusCode>,
+}
+
+/// Whose key the signatures are made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyOwner {
+    /// The endpoint's own: the signature proves that the delivery is for it.
+    Own,
+    /// The vendor's, for all of its customers: the signature proves only who sent it.
+    Vendor,
+}
+
+impl Provider {
+    /// Reads and finishes a provider's table. Every mistake is noted with the reader.
+    pub(crate) fn read(name: &str, reader: TableReader<'_>) -> Option<Self> {
+        let title = reader.string("title").unwrap_or_else(|| name.to_owned());
+        let docs = reader.string("docs");
+        let unverified = reader.boolean("unverified").unwrap_or(false);
+        let owners = [("own", KeyOwner::Own), ("vendor", KeyOwner::Vendor)];
+        let key_owner = reader.one_of("key_owner", &owners).unwrap_or(KeyOwner::Own);
+        let max_body = reader.size("max_body");
+        let events = reader.strings("events").unwrap_or_default();
+        let signature = section(&reader, "signature", "how requests are signed").and_then(read_signature);
+        let identity = section(&reader, "identity", "where id, type and payload stand")
+            .and_then(|table| Identity::read(table, signature.as_ref()));
+        let variants = match reader.table("variants") {
+            Some(table) => table
+                .entries()
+                .into_iter()
+                .map(|(variant, table)| Some((variant.to_owned(), Variant::read(table, identity.as_ref())?)))
+                .collect(),
+            None => Some(BTreeMap::new()),
+        };
+        let challenges: Vec<_> = reader.tables("challenges").into_iter().map(ChallengeRule::read).collect();
+        let acknowledgement = reader.table("acknowledgement").map_or_else(
+            || Acknowledgement { retries: true, ..Acknowledgement::default() },
+            Acknowledgement::read,
+        );
+        let example = reader.table("example").and_then(Example::read);
+        reader.finish();
+        Some(Self {
+            name: name.to_owned(),
+            title,
+            docs,
+            unverified,
+            signature: signature?,
+            variants: variants?,
+            identity: identity?,
+            challenges: challenges.into_iter().collect::<Option<_>>()?,
+            acknowledgement,
+            max_body,
+            events,
+            key_owner,
+            example,
+        })
+    }
+
+    /// The same provider with one of its variants for a scheme.
+    pub(crate) fn with_variant(&self, name: &str) -> Option<Self> {
+        let Variant { signature, identity } = self.variants.get(name)?.clone();
+        Some(Self { signature, identity, ..self.clone() })
+    }
+
+    /// The methods that it sends requests with: `POST`, and those of its challenges.
+    pub(crate) fn methods(&self) -> Vec<Method> {
+        let mut methods = vec![Method::POST];
+        for rule in &self.challenges {
+            if !methods.contains(rule.method()) {
+                methods.push(rule.method().clone());
+            }
+        }
+        methods
+    }
+
+    /// Turns a source's secrets into its verifier, which also guards the identity's headers.
+    pub(crate) fn bind(
+        &self,
+        secrets: &[Secret],
+        options: &BindOptions,
+    ) -> Result<Verifier, Vec<SecretProblem>> {
+        let verifier = self.signature.bind(secrets, options)?;
+        Ok(verifier.with_identity_headers(self.identity.headers(), self.identity.id_header().cloned()))
+    }
+
+    /// The challenge rules with a source's secrets.
+    pub(crate) fn handshake(&self, secrets: &[Secret]) -> Handshake {
+        Handshake::new(&self.challenges, &self.signature, secrets)
+    }
+}
+
+impl Variant {
+    /// Reads `[variants.NAME]`: a `[signature]` of its own and, where the id comes in another place with it,
+    /// the id's keys of an `identity`.
+    fn read(reader: TableReader<'_>, provider: Option<&Identity>) -> Option<Self> {
+        let signature = SignatureScheme::read(&reader);
+        let changes = reader.table("identity");
+        reader.finish();
+        let signature = signature?;
+        let identity = provider?.with_scheme(&signature, changes)?;
+        Some(Self { signature, identity })
+    }
+}
+
+impl Acknowledgement {
+    fn read(reader: TableReader<'_>) -> Self {
+        let read = Self {
+            deadline: reader.duration("deadline"),
+            retry_horizon: reader.duration("retry_horizon"),
+            retries: reader.boolean("retries").unwrap_or(true),
+            success: status(&reader, "success", |it| it.is_success()),
+            rejected: status(&reader, "rejected", |it| it.is_client_error() && it != StatusCode::GONE),
+        };
+        reader.finish();
+        read
+    }
+}
+
+fn read_signature(reader: TableReader<'_>) -> Option<SignatureScheme> {
+    let scheme = SignatureScheme::read(&reader);
+    reader.finish();
+    scheme
+}
+
+fn section<'a>(reader: &TableReader<'a>, key: &str, says: &str) -> Option<TableReader<'a>> {
+    if !reader.has(key) {
+        reader.problem(key, "is missing", format!("add [{key}]: it says {says}"));
+    }
+    reader.table(key)
+}
+
+fn status(reader: &TableReader<'_>, key: &str, fits: fn(StatusCode) -> bool) -> Option<StatusCode> {
+    let number = reader.unsigned(key)?;
+    let status =
+        u16::try_from(number).ok().and_then(|it| StatusCode::from_u16(it).ok()).filter(|it| fits(*it));
+    if status.is_none() {
+        reader.problem(
+            key,
+            "this status cannot be answered here",
+            "write 2xx for success, 4xx but 410 otherwise",
+        );
+    }
+    status
+}

@@ -1,0 +1,127 @@
+//! Keyed states, kept ready: verifying clones one instead of deriving it again.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256, Sha512};
+use subtle::ConstantTimeEq as _;
+
+use super::template::{Parts, Template};
+
+/// What signs, or what stands in for signing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    HmacSha1,
+    HmacSha256,
+    HmacSha512,
+    /// A plain hash over content that contains the secret.
+    Sha256,
+    /// The secret itself, sent along.
+    Token,
+    Ed25519,
+    EcdsaP256Sha256,
+    RsaSha256,
+}
+
+impl Algorithm {
+    pub(super) const NAMES: [(&'static str, Self); 8] = [
+        ("hmac-sha1", Self::HmacSha1),
+        ("hmac-sha256", Self::HmacSha256),
+        ("hmac-sha512", Self::HmacSha512),
+        ("sha256", Self::Sha256),
+        ("token", Self::Token),
+        ("ed25519", Self::Ed25519),
+        ("ecdsa-p256-sha256", Self::EcdsaP256Sha256),
+        ("rsa-sha256", Self::RsaSha256),
+    ];
+
+    pub(super) fn is_asymmetric(self) -> bool {
+        matches!(self, Self::Ed25519 | Self::EcdsaP256Sha256 | Self::RsaSha256)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, it)| *it == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// A secret made ready for its algorithm.
+#[derive(Clone)]
+pub(in crate::scheme) enum Key {
+    HmacSha1(Hmac<Sha1>),
+    HmacSha256(Hmac<Sha256>),
+    HmacSha512(Hmac<Sha512>),
+    Sha256(Box<[u8]>),
+    Token(Box<[u8]>),
+}
+
+/// What a key makes of a content.
+pub(super) struct Tag {
+    bytes: Vec<u8>,
+    /// Whether the bytes are the secret itself.
+    secret: bool,
+}
+
+impl Key {
+    /// The key, unless this build has no engine for the algorithm. The asymmetric engines belong here: their
+    /// keys verify and never sign, so they will be a second kind of key beside this one.
+    pub(super) fn new(algorithm: Algorithm, secret: &[u8]) -> Option<Self> {
+        match algorithm {
+            Algorithm::HmacSha1 => Hmac::new_from_slice(secret).ok().map(Self::HmacSha1),
+            Algorithm::HmacSha256 => Hmac::new_from_slice(secret).ok().map(Self::HmacSha256),
+            Algorithm::HmacSha512 => Hmac::new_from_slice(secret).ok().map(Self::HmacSha512),
+            Algorithm::Sha256 => Some(Self::Sha256(secret.into())),
+            Algorithm::Token => Some(Self::Token(secret.into())),
+            Algorithm::Ed25519 | Algorithm::EcdsaP256Sha256 | Algorithm::RsaSha256 => None,
+        }
+    }
+
+    /// The right signature of a content.
+    pub(super) fn tag(&self, content: &Template, parts: &Parts<'_>) -> Tag {
+        let bytes = match self {
+            Self::HmacSha1(mac) => {
+                let mut mac = mac.clone();
+                content.feed(parts, &[], |piece| mac.update(piece));
+                mac.finalize().into_bytes().to_vec()
+            }
+            Self::HmacSha256(mac) => {
+                let mut mac = mac.clone();
+                content.feed(parts, &[], |piece| mac.update(piece));
+                mac.finalize().into_bytes().to_vec()
+            }
+            Self::HmacSha512(mac) => {
+                let mut mac = mac.clone();
+                content.feed(parts, &[], |piece| mac.update(piece));
+                mac.finalize().into_bytes().to_vec()
+            }
+            Self::Sha256(secret) => {
+                let mut hash = Sha256::new();
+                content.feed(parts, secret, |piece| hash.update(piece));
+                hash.finalize().to_vec()
+            }
+            Self::Token(secret) => secret.to_vec(),
+        };
+        Tag { bytes, secret: matches!(self, Self::Token(_)) }
+    }
+}
+
+impl Key {
+    /// The MAC of a text by itself.
+    pub(in crate::scheme) fn mac_of(&self, text: &[u8]) -> Vec<u8> {
+        let parts = Parts { body: text, timestamp: &[], id: &[], url: &[], method: &[] };
+        self.tag(&Template::body(), &parts).bytes
+    }
+}
+
+impl Tag {
+    /// Compares in constant time. A signature's length is public; a token's is not, so tokens are compared by
+    /// their hashes.
+    pub(super) fn matches(&self, candidate: &[u8]) -> bool {
+        if self.secret {
+            return Sha256::digest(&self.bytes).ct_eq(&Sha256::digest(candidate)).into();
+        }
+        self.bytes.ct_eq(candidate).into()
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}

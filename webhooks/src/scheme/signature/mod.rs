@@ -1,0 +1,130 @@
+//! How a provider signs: the declarative part of the scheme language, and the engine that runs it.
+
+mod adjust;
+mod declared;
+mod format;
+mod key;
+mod place;
+mod problem;
+mod read;
+mod secret_form;
+mod sign;
+mod template;
+mod timestamp;
+mod verifier;
+
+use http::HeaderName;
+
+use super::coded::Coded;
+use crate::secret::Secret;
+
+pub(crate) use declared::Declared;
+pub(super) use format::Encoding;
+pub(super) use key::Algorithm;
+pub(super) use key::Key;
+pub(crate) use problem::{SecretProblem, placeholder};
+pub(super) use read::{header, json_path, parse_header, parse_path};
+pub(super) use secret_form::SecretForm;
+pub(crate) use verifier::Verifier;
+
+/// How requests are signed, before anyone's secrets are known.
+#[derive(Debug, Clone)]
+pub(crate) enum SignatureScheme {
+    Declared(Box<Declared>),
+    /// One of the few schemes that the language cannot express.
+    Coded(Coded),
+    /// The provider signs nothing.
+    Unsigned,
+}
+
+/// What binding a scheme needs besides secrets.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BindOptions {
+    /// What providers that sign the URL saw in front of path and query: `https://example.com`.
+    pub(crate) public_url: Option<String>,
+    /// Replaces the scheme's own tolerance, to the past and to the future.
+    pub(crate) tolerance: Option<std::time::Duration>,
+}
+
+/// What a signature speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Covers {
+    pub(crate) body: BodyCoverage,
+    pub(crate) time: bool,
+    pub(crate) url: bool,
+}
+
+/// How much of the body a signature speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum BodyCoverage {
+    None,
+    /// Some fields of it.
+    Partial,
+    /// All of it, but another body with the same signature can be made.
+    Weak,
+    Full,
+}
+
+impl SignatureScheme {
+    /// Turns secrets into keys. Every secret that cannot be one is reported.
+    pub(crate) fn bind(
+        &self,
+        secrets: &[Secret],
+        options: &BindOptions,
+    ) -> Result<Verifier, Vec<SecretProblem>> {
+        Verifier::bind(self, secrets, options)
+    }
+
+    pub(crate) fn covers(&self) -> Covers {
+        match self {
+            Self::Declared(it) => it.covers(),
+            Self::Coded(it) => it.covers(),
+            Self::Unsigned => Covers { body: BodyCoverage::None, time: false, url: false },
+        }
+    }
+
+    /// Whether the URL is signed, so that the source cannot do without `public_url`.
+    pub(crate) fn needs_public_url(&self) -> bool {
+        self.covers().url
+    }
+
+    /// The key that a secret makes for another algorithm of the same provider: its signed replies.
+    pub(super) fn key(&self, secret: &Secret, algorithm: Algorithm) -> Option<Key> {
+        let form = match self {
+            Self::Declared(it) => it.secret,
+            Self::Coded(_) => SecretForm::Utf8,
+            Self::Unsigned => return None,
+        };
+        Key::new(algorithm, &form.decode(secret.reveal()).ok()?)
+    }
+
+    /// Whether there is anything to bind a secret to.
+    pub(crate) fn needs_secret(&self) -> bool {
+        !matches!(self, Self::Unsigned)
+    }
+
+    /// Whether the signature speaks for the value of this header.
+    pub(super) fn covers_header(&self, name: &HeaderName) -> bool {
+        matches!(self, Self::Declared(it) if it.signs_header(name))
+    }
+
+    /// A random secret of the right form, for development.
+    pub(crate) fn generate_secret(&self) -> Option<Secret> {
+        match self {
+            Self::Declared(it) => it.secret.generate(it.algorithm, it.key_id.is_some()),
+            Self::Coded(_) => SecretForm::Utf8.generate(Algorithm::HmacSha1, false),
+            Self::Unsigned => None,
+        }
+    }
+
+    /// Whether a request signed for the one could be taken for one of the other, given the same secret.
+    pub(crate) fn compatible_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Declared(a), Self::Declared(b)) => {
+                a.algorithm == b.algorithm && a.secret == b.secret && a.content == b.content
+            }
+            (Self::Coded(a), Self::Coded(b)) => a == b,
+            _ => false,
+        }
+    }
+}

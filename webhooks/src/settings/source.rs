@@ -1,0 +1,227 @@
+//! `[webhooks.sources.NAME]`: which provider, which secrets, which options.
+
+use std::time::Duration;
+
+use super::config::read_public_url;
+use super::merge;
+use crate::catalogue;
+use crate::delivery::SourceName;
+use crate::document::{Node, Origin, Table, TableReader, Value, environment_variable};
+use crate::problem::{Problem, suggestion};
+use crate::scheme::{Provider, placeholder};
+use crate::secret::Secret;
+
+/// One configured source, read and checked as far as it can be without its keys.
+pub(crate) struct SourceConfig {
+    pub(crate) name: SourceName,
+    /// How problems name it: `[webhooks.sources.stripe] in webhooks.toml`.
+    pub(crate) place: String,
+    pub(crate) provider: Provider,
+    pub(crate) validator: ValidatorChoice,
+    pub(crate) secrets: Vec<Secret>,
+    /// How problems name its secrets: `` `webhooks.sources.stripe.secret` in webhooks.toml ``.
+    pub(crate) secret_place: String,
+    pub(crate) tolerance: Option<Duration>,
+    pub(crate) max_body: Option<u64>,
+    pub(crate) public_url: Option<String>,
+    pub(crate) batch: bool,
+    pub(crate) replay_guard: bool,
+}
+
+/// Who decides whether a delivery is genuine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ValidatorChoice {
+    /// The provider's scheme.
+    Scheme,
+    /// Nobody: `validator = "none"`.
+    None,
+    /// A validator registered in code, by name.
+    Named(String),
+}
+
+impl SourceConfig {
+    pub(super) fn read_all(root: &TableReader<'_>) -> Vec<Self> {
+        let Some(sources) = root.table("sources") else { return Vec::new() };
+        sources.entries().into_iter().filter_map(|(name, table)| Self::read(name, table)).collect()
+    }
+
+    fn read(name: &str, table: TableReader<'_>) -> Option<Self> {
+        let problems = table.problems();
+        let legal_name = SourceName::new(name);
+        if legal_name.is_none() {
+            problems.add(
+                format!("{}: not a name for a source", heading(&table)),
+                "use 1 to 64 of a-z, 0-9, `_` and `-`: it stands in the URL",
+            );
+        }
+        let provider = read_provider(name, &table);
+        let (secrets, secret_place) = read_secrets(&table);
+        let config = Self {
+            place: heading(&table),
+            validator: match table.string("validator") {
+                None => ValidatorChoice::Scheme,
+                Some(none) if none == "none" => ValidatorChoice::None,
+                Some(named) => ValidatorChoice::Named(named),
+            },
+            secrets,
+            secret_place,
+            tolerance: table.unsigned("tolerance_seconds").map(Duration::from_secs),
+            max_body: table.size("max_body"),
+            public_url: read_public_url(&table),
+            batch: table.boolean("batch").unwrap_or(true),
+            replay_guard: table.one_of("replay_guard", &[("digest", true), ("off", false)]).unwrap_or(false),
+            name: legal_name?,
+            provider: provider?,
+        };
+        table.finish();
+        Some(config)
+    }
+
+    /// A source with the name of a catalogue provider, and no settings at all.
+    pub(crate) fn of_catalogue(name: &str) -> Option<Self> {
+        Some(Self {
+            place: format!("[webhooks.sources.{name}]"),
+            provider: catalogue::provider(name)?,
+            validator: ValidatorChoice::Scheme,
+            secrets: Vec::new(),
+            secret_place: format!("`webhooks.sources.{name}.secret`"),
+            tolerance: None,
+            max_body: None,
+            public_url: None,
+            batch: true,
+            replay_guard: false,
+            name: SourceName::new(name)?,
+        })
+    }
+
+    /// That there is no secret, in the words of the startup report.
+    pub(crate) fn missing_secret(&self) -> Problem {
+        let variable = environment_variable(&format!("webhooks.sources.{}.secret", self.name));
+        Problem::new(
+            format!("{} has no `secret`", self.place),
+            format!("set it, or {variable}, or `validator = \"none\"` to accept unsigned requests"),
+        )
+    }
+}
+
+/// A catalogue provider, one of the user's own, or the one with the user's changes on top.
+fn read_provider(name: &str, table: &TableReader<'_>) -> Option<Provider> {
+    let named = table.string("provider");
+    let scheme = table.raw_table("scheme");
+    let wanted = named.as_deref().unwrap_or(name);
+    let mut tree = match catalogue::table(wanted) {
+        Some(Node { value: Value::Table(tree), .. }) => tree,
+        _ if named.is_none() && scheme.is_some() => Table::new(),
+        _ => {
+            match named {
+                Some(named) => {
+                    let help = match suggestion(&named, catalogue::names()) {
+                        Some(close) => format!("did you mean `{close}`?"),
+                        None => {
+                            "webhooks::providers() lists them all; `[…​.scheme]` describes one of your own"
+                                .into()
+                        }
+                    };
+                    table.problem(
+                        "provider",
+                        &format!("no provider is called `{}`", named.escape_debug()),
+                        help,
+                    );
+                }
+                None => table.problems().add(
+                    format!("{} names no provider, and none is called `{name}`", heading(table)),
+                    match suggestion(name, catalogue::names()) {
+                        Some(close) => format!("set `provider = \"…\"`; a provider is called `{close}`"),
+                        None => "set `provider = \"…\"`, for instance \"hmac\", the generic one".to_owned(),
+                    },
+                ),
+            }
+            let _ = table.string("variant");
+            return None;
+        }
+    };
+    let path = format!("{}.scheme", table.path());
+    let origin = match table.origin("scheme") {
+        // Problems in the catalogue's own part would be ours, and a test finds those.
+        origin if scheme.is_some() => origin.clone(),
+        _ => Origin::Other("the catalogue".into()),
+    };
+    if let Some(scheme) = scheme {
+        merge(&mut tree, scheme.clone());
+    }
+    let provider = Provider::read(wanted, TableReader::new(&tree, path, origin, table.problems()))?;
+    let Some(variant) = table.string("variant") else { return Some(provider) };
+    let chosen = provider.with_variant(&variant);
+    if chosen.is_none() {
+        let known: Vec<_> = provider.variants.keys().map(String::as_str).collect();
+        let help = match known.as_slice() {
+            [] => format!("`{wanted}` has none: leave it out"),
+            known => format!("`{wanted}` has {}", crate::document::quoted_list(known.iter().copied())),
+        };
+        table.problem("variant", &format!("no variant is called `{}`", variant.escape_debug()), help);
+    }
+    chosen
+}
+
+/// The secrets, and how to name their place. What cannot be one is noted and left out.
+fn read_secrets(table: &TableReader<'_>) -> (Vec<Secret>, String) {
+    const KEYS: [&str; 3] = ["secret", "secrets", "secret_file"];
+    let given: Vec<&str> = KEYS.into_iter().filter(|key| table.has(key)).collect();
+    let place = table.place(given.first().copied().unwrap_or("secret"));
+    if let [first, others @ ..] = given.as_slice()
+        && let [other, ..] = others
+    {
+        table.problem(other, &format!("`{first}` is set too"), "keep one of them; `secrets` takes several");
+    }
+    let texts = match given.first().copied() {
+        Some("secret_file") => {
+            let files = table.strings("secret_file").unwrap_or_default();
+            files.iter().filter_map(|file| read_secret_file(table, file)).collect()
+        }
+        Some(key) => table.strings(key).unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let key = given.first().copied().unwrap_or("secret");
+    let usable = texts.into_iter().filter(|text| is_usable(table, key, text)).map(Secret::new).collect();
+    (usable, place)
+}
+
+fn is_usable(table: &TableReader<'_>, key: &str, secret: &str) -> bool {
+    let help = "copy the real one from the provider's dashboard";
+    if secret.trim().is_empty() {
+        let from_environment = *table.origin(key) == Origin::Environment;
+        let what = if from_environment { "is set, but empty" } else { "the secret is empty" };
+        let help = if from_environment { "unset it, or set it to the secret" } else { help };
+        table.problem(key, what, help);
+        return false;
+    }
+    if placeholder(secret) {
+        table.problem(key, "the secret is a placeholder", help);
+        return false;
+    }
+    true
+}
+
+/// A secret out of a file of its own, as container platforms hand them out: all of it but the last line's end.
+fn read_secret_file(table: &TableReader<'_>, file: &str) -> Option<String> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => {
+            let text = text.strip_suffix('\n').unwrap_or(&text);
+            Some(text.strip_suffix('\r').unwrap_or(text).to_owned())
+        }
+        Err(error) => {
+            let what = format!("{file} cannot be read: {error}");
+            table.problem("secret_file", &what, "name a file that holds the secret and nothing else");
+            None
+        }
+    }
+}
+
+/// `[webhooks.sources.stripe] in webhooks.toml`.
+fn heading(table: &TableReader<'_>) -> String {
+    match table.own_origin() {
+        Origin::File(file) => format!("[{}] in {file}", table.path()),
+        Origin::Environment => format!("the source {} in the environment", table.path()),
+        Origin::Other(place) => format!("[{}] in {place}", table.path()),
+    }
+}

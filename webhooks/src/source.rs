@@ -1,0 +1,210 @@
+//! One configured source, ready to receive: what it lets in, whom it believes, what it makes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderMap, Method, StatusCode};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::delivery::{Delivery, SourceName};
+use crate::event::NewEvent;
+use crate::listener::routes::Routes;
+use crate::outcome::Outcome;
+use crate::rejection::Rejection;
+use crate::run::inline::Job;
+use crate::scheme::{
+    Acknowledgement, DynSignatureValidator, Handshake, Identity, Part, Stage, Verified, Verifier,
+};
+use crate::stats::SourceStats;
+use crate::store::EventKey;
+
+use replay::ReplayDetector;
+
+mod replay;
+
+/// One configured source, ready to receive.
+pub(crate) struct Source {
+    pub(crate) name: SourceName,
+    pub(crate) verification: Verification,
+    pub(crate) handshake: Handshake,
+    pub(crate) identity: Identity,
+    pub(crate) routes: Routes,
+    pub(crate) methods: Vec<Method>,
+    /// Statuses that the provider wants to see, where the usual ones will not do.
+    pub(crate) acknowledgement: Acknowledgement,
+    pub(crate) max_body: u64,
+    /// How long an event is remembered.
+    pub(crate) retention: Duration,
+    /// How long a listener may take.
+    pub(crate) timeout: Duration,
+    /// `replay_guard = "digest"`: the same signed content is the same event, whatever unsigned id it comes under.
+    pub(crate) replay_guard: bool,
+    pub(crate) replays: ReplayDetector,
+    pub(crate) stats: Arc<SourceStats>,
+}
+
+/// Whom a source believes.
+pub(crate) enum Verification {
+    /// The provider's scheme, with this source's keys.
+    Scheme(Verifier),
+    /// A validator written in code.
+    Validator(Arc<dyn DynSignatureValidator>),
+    /// `validator = "none"`.
+    Unsigned,
+}
+
+impl Source {
+    /// What can be refused before a byte of the body is read.
+    pub(crate) fn admit(&self, method: &Method, headers: &HeaderMap) -> Result<(), Outcome> {
+        if !self.methods.contains(method) {
+            return Err(Outcome::MethodNotAllowed(self.methods.clone()));
+        }
+        if headers.get(CONTENT_ENCODING).is_some_and(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(Outcome::ContentEncoding);
+        }
+        if method == Method::POST && !self.handshake.may_be_unsigned(method) {
+            self.verification.precheck(headers)?;
+        }
+        let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
+        if declared.is_some_and(|length| length > self.max_body) {
+            return Err(Outcome::BodyTooLarge);
+        }
+        Ok(())
+    }
+
+    /// The limit again, for bodies that did not come through HTTP.
+    pub(crate) fn limit(&self, delivery: &Delivery) -> Result<(), Outcome> {
+        let length = u64::try_from(delivery.body().len()).unwrap_or(u64::MAX);
+        if length > self.max_body { Err(Outcome::BodyTooLarge) } else { Ok(()) }
+    }
+
+    /// The answer to a handshake that needs no signature. Whatever else is not a `POST` ends here too.
+    pub(crate) fn greet(&self, delivery: &Delivery) -> Result<(), Outcome> {
+        match self.handshake.answer(delivery, Stage::BeforeVerification) {
+            Some(Ok(reply)) => Err(Outcome::Challenge(Box::new(reply))),
+            Some(Err(malformed)) => Err(malformed.into()),
+            None if delivery.method() == Method::POST => Ok(()),
+            None => Err(Outcome::Malformed(crate::Malformed::Challenge)),
+        }
+    }
+
+    /// Whether the delivery is truly the provider's.
+    pub(crate) async fn verify(&self, delivery: &Delivery) -> Result<Verified, Outcome> {
+        let verified = match &self.verification {
+            Verification::Scheme(verifier) => verifier.verify(delivery)?,
+            Verification::Validator(validator) => validator.validate_boxed(delivery).await?,
+            Verification::Unsigned => Verified::unsigned(),
+        };
+        if verified.is_signed() {
+            self.stats.verified(delivery.received_at());
+        } else {
+            self.stats.unverified.increment();
+        }
+        Ok(verified)
+    }
+
+    /// The answer to a handshake that its provider signs.
+    pub(crate) fn acknowledge(&self, delivery: &Delivery, verified: &Verified) -> Result<(), Outcome> {
+        let stage = Stage::Verified { secret_index: verified.secret_index() };
+        match self.handshake.answer(delivery, stage) {
+            Some(Ok(reply)) => Err(Outcome::Challenge(Box::new(reply))),
+            Some(Err(malformed)) => Err(malformed.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The events in the delivery that somebody listens to, each under the name it is remembered by. Those that nobody
+    /// listens to leave no trace, so that a listener added later can have their redelivery.
+    pub(crate) fn events(&self, delivery: Delivery, verified: Verified) -> Result<Vec<Job>, Outcome> {
+        let parts = self.identity.identify(&delivery)?;
+        let digest = if verified.is_signed() { self.content_digest(delivery.body()) } else { None };
+        let delivery = Arc::new(delivery);
+        let heard = parts.into_iter().filter_map(|part| {
+            let audience = self.routes.audience(&part.event_type);
+            (!audience.is_empty()).then(|| Job {
+                key: self.remembered_as(&part, digest),
+                event: NewEvent {
+                    delivery: Arc::clone(&delivery),
+                    verified,
+                    id: part.id,
+                    event_type: part.event_type,
+                    payload: part.payload,
+                },
+                audience: Arc::clone(audience),
+                retention: self.retention,
+                timeout: self.timeout,
+                stats: Arc::clone(&self.stats),
+            })
+        });
+        Ok(heard.collect())
+    }
+
+    /// The status that the provider wants to see for this outcome.
+    pub(crate) fn status(&self, outcome: &Outcome) -> StatusCode {
+        let usual = outcome.status();
+        match outcome {
+            Outcome::Challenge(_) => usual,
+            Outcome::Rejected(_) if usual == StatusCode::UNAUTHORIZED => {
+                self.acknowledgement.rejected.unwrap_or(usual)
+            }
+            _ if usual == StatusCode::OK => self.acknowledgement.success.unwrap_or(usual),
+            _ => usual,
+        }
+    }
+
+    /// The name that a past event was remembered by, from its id and body.
+    pub(crate) fn key_of(&self, id: &str, body: &[u8]) -> EventKey {
+        let unsigned = matches!(self.verification, Verification::Unsigned);
+        self.key(id.as_bytes(), if unsigned { None } else { self.content_digest(body) })
+    }
+
+    /// Tells genuinely signed contents apart where the id is not signed. Everything hashed here was signed, so that it
+    /// need not be a cryptographic hash; it is stored, so that it must not change.
+    fn content_digest(&self, body: &[u8]) -> Option<u128> {
+        let needed = self.identity.has_id() && !self.identity.id_is_signed();
+        needed.then(|| xxh3_128(body))
+    }
+
+    fn remembered_as(&self, part: &Part, digest: Option<u128>) -> Option<EventKey> {
+        let id = part.id.as_deref()?.as_bytes();
+        if digest.is_some_and(|content| self.replays.is_suspicious(content, id)) {
+            self.stats.replay_suspected.increment();
+            tracing::warn!(source = %self.name, "replay suspected: the same signed content under another id");
+        }
+        Some(self.key(id, digest))
+    }
+
+    /// The name that the event with this id is remembered by; with the digest of its content where the id alone could
+    /// be anyone's, so that a captured body under a fresh id cannot take the place of a genuine one.
+    fn key(&self, id: &[u8], digest: Option<u128>) -> EventKey {
+        match digest.map(u128::to_be_bytes) {
+            None => EventKey::new(&self.name, &[id]),
+            Some(content) if self.replay_guard && !self.identity.is_batch() => {
+                EventKey::new(&self.name, &[b"content", &content])
+            }
+            Some(content) => EventKey::new(&self.name, &[id, &content]),
+        }
+    }
+}
+
+impl Verification {
+    fn precheck(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        match self {
+            Self::Scheme(verifier) => verifier.precheck(headers),
+            Self::Validator(validator) => {
+                match validator.required_headers().iter().all(|it| headers.contains_key(it)) {
+                    true => Ok(()),
+                    false => Err(Rejection::SignatureMissing),
+                }
+            }
+            Self::Unsigned => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,38 @@
+//! Notices the same signed content under another id.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Remembers under which id the latest contents came. In this process only: what it notices is counted, and decides
+/// nothing.
+#[derive(Debug, Default)]
+pub(crate) struct ReplayDetector(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    ids: HashMap<u128, u64>,
+    order: VecDeque<u128>,
+}
+
+impl ReplayDetector {
+    const REMEMBERED: usize = 4_096;
+
+    /// Whether the content came before, under another id.
+    pub(super) fn is_suspicious(&self, content: u128, id: &[u8]) -> bool {
+        let id = xxh3_64(id);
+        let mut seen = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(known) = seen.ids.get(&content) {
+            return *known != id;
+        }
+        if seen.order.len() >= Self::REMEMBERED
+            && let Some(oldest) = seen.order.pop_front()
+        {
+            seen.ids.remove(&oldest);
+        }
+        seen.ids.insert(content, id);
+        seen.order.push_back(content);
+        false
+    }
+}

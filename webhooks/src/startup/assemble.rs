@@ -1,0 +1,103 @@
+//! Puts it all together, or says everything that keeps it from fitting.
+
+use std::sync::Arc;
+
+use super::sources::Made;
+use super::webhooks::Webhooks;
+use super::{Parts, development, listeners, secrets, sources, stores, warnings};
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::listener::bound::Listener;
+use crate::problem::Problems;
+use crate::processor::{Core, WebhookProcessor};
+use crate::run::inline::{Inline, InlineOptions};
+use crate::seen::Seen;
+use crate::settings::Settings;
+use crate::settings::config::Config;
+use crate::settings::source::SourceConfig;
+use crate::store::{DynStore, InMemoryWebhookEventStore};
+
+/// Assembles everything from settings and code. All problems come out together.
+pub(super) async fn webhooks(
+    settings: &Settings,
+    mut parts: Parts,
+    problems: Problems,
+) -> Result<Webhooks, Error> {
+    let mut config = Config::read(settings, &problems);
+    if !config.enabled {
+        return disabled(config, problems);
+    }
+    let listeners = listeners::bind(&mut parts, &problems);
+    let mut configured = std::mem::take(&mut config.sources);
+    parts.development &= development::is_allowed(&config.http.bind);
+    if parts.development {
+        configured.extend(unmentioned(&config, &listeners));
+    }
+    listeners::check_sources(&listeners, &config.source_names, &configured, &problems);
+    secrets::check_shared(&configured, &problems);
+    warnings::look(&config, &configured, &listeners, &problems);
+    let made = sources::make(&config, configured, &parts, &listeners, &problems);
+    let store = stores::choose(&config, parts.store.take(), &parts.clock, &problems).await;
+    for warning in problems.take_warnings() {
+        tracing::warn!(help = %warning.help, "{}", warning.what);
+    }
+    match store {
+        Some(store) if problems.is_empty() => Ok(start(config, made, &listeners, store, parts.clock)),
+        _ => Err(Error::new(problems.into_errors())),
+    }
+}
+
+/// In development: the catalogue's sources that listeners name and no settings mention.
+fn unmentioned(config: &Config, listeners: &[Arc<Listener>]) -> Vec<SourceConfig> {
+    let mut names: Vec<&str> = listeners.iter().filter_map(|it| it.source.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| !config.source_names.iter().any(|known| known.as_str() == *name));
+    names.into_iter().filter_map(SourceConfig::of_catalogue).collect()
+}
+
+fn start(
+    config: Config,
+    made: Made,
+    listeners: &[Arc<Listener>],
+    store: Arc<dyn DynStore>,
+    clock: Clock,
+) -> Webhooks {
+    tell_listeners(listeners);
+    let core = Core {
+        sources: made.sources.into_iter().map(|source| (source.name.clone(), source)).collect(),
+        inline: Inline::new(store, inline_options(&config)),
+        seen: Seen::new(clock.clone()),
+        clock,
+        enabled: config.enabled,
+    };
+    Webhooks::new(WebhookProcessor::new(core), config.http, config.limits, made.development)
+}
+
+/// How many listeners each crate has: one that nobody references registers nothing, and is missed here.
+fn tell_listeners(listeners: &[Arc<Listener>]) {
+    let mut crates: Vec<&str> = listeners.iter().map(|it| it.crate_name.as_str()).collect();
+    crates.sort_unstable();
+    for same in crates.chunk_by(|a, b| a == b) {
+        tracing::info!(crate_name = same[0], listeners = same.len(), "listeners registered");
+    }
+}
+
+fn inline_options(config: &Config) -> InlineOptions {
+    InlineOptions {
+        lease: config.idempotency.lease,
+        wait: config.idempotency.wait,
+        max_attempts: config.inline.max_attempts,
+        max_in_flight: config.limits.max_in_flight,
+    }
+}
+
+/// Nothing is assembled; every delivery is answered 503, so that none is lost to the provider.
+fn disabled(config: Config, problems: Problems) -> Result<Webhooks, Error> {
+    if !problems.is_empty() {
+        return Err(Error::new(problems.into_errors()));
+    }
+    tracing::warn!("webhooks.enabled is false: every delivery is answered 503");
+    let store = Arc::new(InMemoryWebhookEventStore::new());
+    Ok(start(config, Made::default(), &[], store, Clock::default()))
+}

@@ -1,0 +1,107 @@
+//! The first `cargo run`: sources without secrets get random ones, and a signed request to try them with.
+//!
+//! Only in a debug build, on a loopback address, for the life of the process, and only under [`Webhooks::serve`]: a
+//! router inside somebody's own server refuses to start without secrets.
+//!
+//! [`Webhooks::serve`]: crate::Webhooks::serve
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::delivery::Delivery;
+use crate::listener::bound::Listener;
+use crate::listener::pattern::EventPattern;
+use crate::scheme::Verifier;
+use crate::settings::config::HttpConfig;
+use crate::settings::source::SourceConfig;
+
+/// How long a printed request works.
+pub(crate) const TOLERANCE: Duration = Duration::from_secs(24 * 3_600);
+
+/// A signed request for a source whose secret lasts as long as the process.
+#[derive(Clone)]
+pub struct SampleRequest {
+    /// The source it is for.
+    pub source: String,
+    /// Path, with which the URL ends.
+    pub path: String,
+    /// The headers, signature included.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl SampleRequest {
+    /// The request as a command to paste into a shell; it prints the answer's status.
+    pub fn curl(&self, address: &str) -> String {
+        let mut command =
+            format!("curl -s -o /dev/null -w '%{{http_code}}\\n' http://{address}{}", self.path);
+        for (name, value) in &self.headers {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            command.push_str(&format!(" -H {}", quoted(&format!("{name}: {value}"))));
+        }
+        command.push_str(&format!(" -d {}", quoted(&String::from_utf8_lossy(&self.body))));
+        command
+    }
+
+    /// The same request with another body, which its signature does not cover.
+    #[must_use]
+    pub fn forged(&self) -> Self {
+        let text = String::from_utf8_lossy(&self.body);
+        Self { body: text.replacen("42", "1042", 1).into(), ..self.clone() }
+    }
+}
+
+impl fmt::Debug for SampleRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SampleRequest").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// Whether sources may be lent secrets.
+pub(super) fn is_allowed(bind: &str) -> bool {
+    cfg!(debug_assertions) && is_loopback(bind)
+}
+
+pub(super) fn is_loopback(bind: &str) -> bool {
+    bind.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
+        || bind.starts_with("localhost:")
+}
+
+/// A signed request that one of the listeners will hear.
+pub(super) fn sample(
+    http: &HttpConfig,
+    source: &SourceConfig,
+    verifier: &Verifier,
+    listeners: &[Arc<Listener>],
+) -> Option<SampleRequest> {
+    let example = source.provider.example.as_ref()?;
+    let id = format!("evt_{:016x}", rand::random::<u64>());
+    let event = wanted(source, listeners).unwrap_or_else(|| example.event.clone());
+    let (headers, body) = example.filled(&id, &event);
+    let path = format!("{}/{}", http.path, source.name);
+    let delivery = Delivery::new(source.name.clone(), body.clone())
+        .with_headers(headers.clone())
+        .with_uri(path.parse().ok()?);
+    let mut headers = headers;
+    headers.extend(verifier.sign(&delivery, SystemTime::now(), &id)?);
+    Some(SampleRequest { source: source.name.to_string(), path, headers, body })
+}
+
+/// The first event that a listener names exactly.
+fn wanted(source: &SourceConfig, listeners: &[Arc<Listener>]) -> Option<String> {
+    let heard = listeners.iter().filter(|it| it.source.as_deref() == Some(source.name.as_str()));
+    heard.flat_map(|it| &it.events).find_map(|pattern| match pattern {
+        EventPattern::Exactly(event) => Some(event.clone()),
+        _ => None,
+    })
+}
+
+/// For a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,193 @@
+//! From a source's settings to a source that is ready to receive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Parts;
+use super::development::{self, SampleRequest};
+use crate::listener::bound::Listener;
+use crate::listener::routes::Routes;
+use crate::listener::validators::{self, DynValidator, Secrets};
+use crate::problem::{Problem, Problems, suggestion};
+use crate::scheme::{BindOptions, Provider};
+use crate::settings::config::Config;
+use crate::settings::source::{SourceConfig, ValidatorChoice};
+use crate::source::{Source, Verification};
+
+const DEFAULT_MAX_BODY: u64 = 1 << 20;
+const DEFAULT_TTL: Duration = Duration::from_secs(86_400);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Makes every source. Those that have no secret get a random one where that is allowed, and a request to try it with.
+pub(super) fn make(
+    config: &Config,
+    sources: Vec<SourceConfig>,
+    parts: &Parts,
+    listeners: &[Arc<Listener>],
+    problems: &Problems,
+) -> Made {
+    let mut made = Made::default();
+    for mut source in sources {
+        let wants_secret = source.validator == ValidatorChoice::Scheme && source.secrets.is_empty();
+        let lent = if wants_secret { lend_secret(config, &mut source, parts, problems) } else { None };
+        if wants_secret && lent.is_none() {
+            continue;
+        }
+        let Some(verification) = verification(config, &source, parts, problems) else { continue };
+        if let Some(problem) = lent
+            && let Verification::Scheme(verifier) = &verification
+        {
+            let sample = development::sample(&config.http, &source, verifier, listeners);
+            made.development.push((problem, sample));
+        }
+        made.sources.push(Arc::new(finish(config, source, verification, listeners)));
+    }
+    made
+}
+
+#[derive(Default)]
+pub(super) struct Made {
+    pub(super) sources: Vec<Arc<Source>>,
+    /// For each source that was lent a secret: what would be wrong with it anywhere else, and a request to try it with.
+    pub(super) development: Vec<(Problem, Option<SampleRequest>)>,
+}
+
+fn finish(
+    config: &Config,
+    source: SourceConfig,
+    verification: Verification,
+    listeners: &[Arc<Listener>],
+) -> Source {
+    let provider = &source.provider;
+    let identity = provider.identity.clone();
+    Source {
+        routes: Routes::new(source.name.as_str(), listeners),
+        handshake: provider.handshake(&source.secrets),
+        identity: if source.batch { identity } else { identity.without_batch() },
+        methods: provider.methods(),
+        acknowledgement: provider.acknowledgement.clone(),
+        max_body: source
+            .max_body
+            .or(config.limits.max_body)
+            .or(provider.max_body)
+            .unwrap_or(DEFAULT_MAX_BODY),
+        retention: retention(config, provider),
+        timeout: timeout(config, provider),
+        replay_guard: source.replay_guard,
+        replays: Default::default(),
+        stats: Arc::default(),
+        name: source.name,
+        verification,
+    }
+}
+
+/// Memory outlasts the provider: as long as it may send an event again, the event is known.
+fn retention(config: &Config, provider: &Provider) -> Duration {
+    let horizon = provider.acknowledgement.retry_horizon.unwrap_or_default();
+    config.idempotency.ttl.unwrap_or_else(|| DEFAULT_TTL.max(horizon))
+}
+
+/// The answer must leave before the provider stops waiting for it.
+fn timeout(config: &Config, provider: &Provider) -> Duration {
+    let in_time = provider.acknowledgement.deadline.map(|deadline| deadline - deadline / 5);
+    config.inline.timeout.unwrap_or_else(|| in_time.map_or(LONGEST_TIMEOUT, |it| it.min(LONGEST_TIMEOUT)))
+}
+
+fn verification(
+    config: &Config,
+    source: &SourceConfig,
+    parts: &Parts,
+    problems: &Problems,
+) -> Option<Verification> {
+    match &source.validator {
+        ValidatorChoice::None => {
+            problems.warn(
+                format!("{} accepts unsigned requests: anyone can send it anything", source.place),
+                "remove `validator = \"none\"` and set its `secret`",
+            );
+            Some(Verification::Unsigned)
+        }
+        ValidatorChoice::Named(name) => {
+            named(name, source, parts, problems).map(|it| Verification::Validator(it.0))
+        }
+        ValidatorChoice::Scheme => {
+            let options = BindOptions {
+                public_url: source.public_url.clone().or_else(|| config.http.public_url.clone()),
+                tolerance: source.tolerance,
+            };
+            match source.provider.bind(&source.secrets, &options) {
+                Ok(verifier) => Some(Verification::Scheme(verifier)),
+                Err(flaws) => {
+                    for flaw in flaws {
+                        let place = match flaw.secret_index {
+                            None => source.place.clone(),
+                            Some(_) if source.secrets.len() == 1 => source.secret_place.clone(),
+                            Some(index) => format!("{}, number {}", source.secret_place, index + 1),
+                        };
+                        problems.add(format!("{place}: {}", flaw.what), flaw.help);
+                    }
+                    None
+                }
+            }
+        }
+    }
+}
+
+fn named(name: &str, source: &SourceConfig, parts: &Parts, problems: &Problems) -> Option<DynValidator> {
+    if let Some((_, validator)) = parts.validators.iter().find(|(known, _)| known == name) {
+        return Some(validator.clone());
+    }
+    let registered = if parts.registered_validators { validators::registered() } else { Vec::new() };
+    let Some(registration) = registered.iter().find(|it| it.name == name) else {
+        let known =
+            registered.iter().map(|it| it.name).chain(parts.validators.iter().map(|(name, _)| name.as_str()));
+        problems.add(
+            format!("{}: no validator is called `{}`", source.place, name.escape_debug()),
+            match suggestion(name, known.chain(["none"])) {
+                Some(close) => format!("did you mean `{close}`?"),
+                None => {
+                    "register it with #[webhook_validator] or .validator(…), or leave `validator` out: the \
+                         provider's own scheme is then used"
+                        .to_owned()
+                }
+            },
+        );
+        return None;
+    };
+    match (registration.build)(Secrets::new(source.secrets.clone())) {
+        Ok(validator) => Some(validator),
+        Err(error) => {
+            problems.add(
+                format!(
+                    "{}: its validator `{name}` ({}:{}) refuses",
+                    source.place, registration.file, registration.line
+                ),
+                error,
+            );
+            None
+        }
+    }
+}
+
+/// In development, a source without a secret gets a random one for the life of the process. Returned is what would be
+/// wrong with it elsewhere.
+fn lend_secret(
+    config: &Config,
+    source: &mut SourceConfig,
+    parts: &Parts,
+    problems: &Problems,
+) -> Option<Problem> {
+    let problem = source.missing_secret();
+    let secret = source.provider.signature.generate_secret().filter(|_| parts.development);
+    let Some(secret) = secret else {
+        problems.add(problem.what, problem.help);
+        return None;
+    };
+    source.secrets.push(secret);
+    // A printed request must work for longer than a signature is usually good. The secret is known to nobody else.
+    source.tolerance.get_or_insert(development::TOLERANCE);
+    if source.public_url.is_none() && config.http.public_url.is_none() {
+        source.public_url = Some(format!("http://{}", config.http.bind));
+    }
+    Some(problem)
+}

@@ -1,0 +1,113 @@
+//! What is probably a mistake, but keeps nothing from starting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::listener::bound::Listener;
+use crate::listener::pattern::EventPattern;
+use crate::problem::{Problems, suggestion};
+use crate::settings::config::Config;
+use crate::settings::source::SourceConfig;
+
+/// Looks at the whole, once everything else is known to fit.
+pub(super) fn look(
+    config: &Config,
+    sources: &[SourceConfig],
+    listeners: &[Arc<Listener>],
+    problems: &Problems,
+) {
+    for source in sources {
+        let heard: Vec<_> = listeners
+            .iter()
+            .filter(|it| it.source.as_deref().is_none_or(|name| name == source.name.as_str()))
+            .collect();
+        if heard.is_empty() {
+            problems.warn(
+                format!("{}: nothing listens to it", source.place),
+                format!("annotate a function with #[webhook_listener(source = \"{}\")]", source.name),
+            );
+        }
+        retention(config, source, problems);
+        deadline(source, problems);
+        for listener in heard.iter().filter(|it| it.source.is_some()) {
+            event_names(source, listener, problems);
+        }
+    }
+    if cfg!(panic = "abort") {
+        problems.warn(
+            "this build aborts on panic: a listener that panics takes the process with it",
+            "leave `panic` at \"unwind\" in the Cargo profile",
+        );
+    }
+}
+
+fn retention(config: &Config, source: &SourceConfig, problems: &Problems) {
+    let Some(horizon) = source.provider.acknowledgement.retry_horizon else { return };
+    if let Some(ttl) = config.idempotency.ttl.filter(|ttl| *ttl < horizon) {
+        problems.warn(
+            format!(
+                "`webhooks.idempotency.ttl_seconds` is {}, but {} sends an event again for up to {} s",
+                ttl.as_secs(),
+                source.provider.title,
+                horizon.as_secs()
+            ),
+            "leave it out: each source then remembers for at least as long as its provider retries",
+        );
+    }
+}
+
+fn deadline(source: &SourceConfig, problems: &Problems) {
+    let acknowledgement = &source.provider.acknowledgement;
+    let title = &source.provider.title;
+    if !acknowledgement.retries {
+        problems.warn(
+            format!(
+                "{}: {title} never sends an event again by itself: one that fails waits for a human",
+                source.place
+            ),
+            "redeliver failed events from the provider's dashboard or API",
+        );
+    }
+    if let Some(deadline) = acknowledgement.deadline.filter(|it| *it <= Duration::from_secs(5)) {
+        problems.warn(
+            format!("{}: {title} waits only {} s for an answer", source.place, deadline.as_secs()),
+            "keep its listeners short",
+        );
+    }
+}
+
+/// Notes event names that the provider's list does not contain, where there is a list.
+fn event_names(source: &SourceConfig, listener: &Listener, problems: &Problems) {
+    let known = &source.provider.events;
+    if known.is_empty() {
+        return;
+    }
+    for pattern in &listener.events {
+        let (shown, matches) = match pattern {
+            EventPattern::Any => continue,
+            EventPattern::Exactly(name) => (name.clone(), known.contains(name) || is_family(known, name)),
+            EventPattern::Under { parent, separator } => {
+                let stem = format!("{parent}{separator}");
+                let matches = known.iter().any(|it| it == parent || it.starts_with(&stem));
+                (format!("{stem}*"), matches)
+            }
+        };
+        if matches {
+            continue;
+        }
+        let what = format!(
+            "listener {} listens to `{shown}`, which {} does not list",
+            listener.label, source.provider.title
+        );
+        let help = match suggestion(&shown, known.iter().map(String::as_str)) {
+            Some(close) => format!("did you mean `{close}`?"),
+            None => "check its spelling; if it is a new one, all is well".to_owned(),
+        };
+        problems.warn(what, help);
+    }
+}
+
+/// GitHub lists `issues`, and a listener may name `issues.opened`.
+fn is_family(known: &[String], name: &str) -> bool {
+    name.split_once('.').is_some_and(|(family, _)| known.iter().any(|it| it == family))
+}

@@ -1,0 +1,116 @@
+//! Assembled webhooks, ready to be served.
+
+use bytes::Bytes;
+use http::Request;
+
+use super::Builder;
+use super::development::SampleRequest;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+
+use crate::problem::Problem;
+use crate::processor::WebhookProcessor;
+use crate::reply::Reply;
+use crate::settings::config::{HttpConfig, Limits};
+
+/// Assembled webhooks: every setting read, every listener wired, the store reached.
+///
+/// [`serve`](Self::serve) runs a server; [`router`](Self::router) goes into an axum application of your own;
+/// [`service`](Self::service) is a `tower::Service`; [`process`](Self::process) is for everything else.
+#[derive(Debug)]
+pub struct Webhooks {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) http: HttpConfig,
+    /// Sources that were lent secrets: what is wrong with each outside of development, and a request to try it with.
+    development: Vec<(Problem, Option<SampleRequest>)>,
+}
+
+impl Webhooks {
+    /// A builder that begins with nothing: no settings, no listeners but those it is given.
+    ///
+    /// ```
+    /// use webhooks::{WebhookEvent, Webhooks, webhook_listener};
+    ///
+    /// #[webhook_listener(source = "github", event = "push")]
+    /// async fn on_push(event: WebhookEvent) {
+    ///     println!("{:?}", event.id());
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), webhooks::Error> {
+    /// let webhooks = Webhooks::builder()
+    ///     .source("github", |source| source.secret("It's a Secret to Everybody"))
+    ///     .listeners(webhooks::listeners![on_push])
+    ///     .build()
+    ///     .await?;
+    /// # let _ = webhooks.handle();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::empty()
+    }
+
+    /// Processes a whole request, for servers that are neither axum nor tower. The source is the last part of its path.
+    pub async fn process(&self, request: Request<Bytes>) -> Reply {
+        self.endpoint.process(request).await
+    }
+
+    /// Looks in from outside and has it drained; cheap to clone and to keep.
+    pub fn handle(&self) -> Handle {
+        Handle {
+            processor: self.endpoint.processor.clone(),
+            drain_delay: self.http.drain_delay,
+            shutdown_grace: self.http.shutdown_grace,
+        }
+    }
+
+    /// Signed requests to try the sources with that were lent a secret for development.
+    pub fn sample_requests(&self) -> impl Iterator<Item = &SampleRequest> {
+        self.development.iter().filter_map(|(_, sample)| sample.as_ref())
+    }
+
+    pub(crate) fn new(
+        processor: WebhookProcessor,
+        http: HttpConfig,
+        limits: Limits,
+        development: Vec<(Problem, Option<SampleRequest>)>,
+    ) -> Self {
+        Self { endpoint: Endpoint::new(processor, &http, &limits), http, development }
+    }
+
+    /// Inside somebody's own server, on whatever address, every source needs a secret of its own.
+    pub(crate) fn without_lent_secrets(&self) -> Result<(), Error> {
+        if self.development.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(self.development.iter().map(|(problem, _)| problem.clone()).collect()))
+    }
+}
+
+/// A running system, looked at from outside.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    processor: WebhookProcessor,
+    drain_delay: std::time::Duration,
+    shutdown_grace: std::time::Duration,
+}
+
+impl Handle {
+    /// Whether load balancers should send deliveries here: not once draining began.
+    pub fn is_ready(&self) -> bool {
+        self.processor.is_ready()
+    }
+
+    /// Leaves in order: unready but accepting for `drain_delay`, then refusing while runs finish within
+    /// `shutdown_grace`, then cancelling what is left and releasing its claims. For those who own the server;
+    /// [`Webhooks::serve`] does it at SIGTERM.
+    pub async fn drain(&self) {
+        self.processor.drain(self.drain_delay, self.shutdown_grace).await;
+    }
+
+    /// The processor behind it.
+    pub fn processor(&self) -> &WebhookProcessor {
+        &self.processor
+    }
+}

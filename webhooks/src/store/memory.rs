@@ -1,0 +1,216 @@
+//! The store of a single process: bounded, a few dozen bytes a key, forgotten at restart.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::{
+    Claim, ClaimTerms, EventKey, Fate, Grant, ListenerFate, Settled, Settlement, StoreError, Token,
+    WebhookEventStore,
+};
+use crate::clock::{Clock, Moment};
+use shard::{Active, Shard, Standing};
+
+mod completed;
+mod shard;
+
+/// Claims in this process's memory.
+///
+/// Holds at most `max_keys` unexpired keys and then refuses new ones ([`StoreError::Full`]): forgetting a completed
+/// event early would mean handling it twice. A live claim is never evicted.
+#[derive(Debug)]
+pub struct InMemoryWebhookEventStore {
+    shards: Box<[Mutex<Shard>]>,
+    /// Unexpired keys, all shards. Expired ones are found when their shard is next used.
+    keys: AtomicUsize,
+    max_keys: usize,
+    evict_oldest: bool,
+    clock: Clock,
+}
+
+impl InMemoryWebhookEventStore {
+    /// How many keys are held unless told otherwise.
+    pub const DEFAULT_MAX_KEYS: usize = 1_000_000;
+
+    /// Many shards, each small: what must be done at once (growing a table) is then never much.
+    const SHARDS: usize = 256;
+
+    /// A store of up to a million keys.
+    pub fn new() -> Self {
+        Self {
+            shards: (0..Self::SHARDS).map(|_| Mutex::default()).collect(),
+            keys: AtomicUsize::new(0),
+            max_keys: Self::DEFAULT_MAX_KEYS,
+            evict_oldest: false,
+            clock: Clock::default(),
+        }
+    }
+
+    /// Sets how many unexpired keys are held.
+    #[must_use]
+    pub fn with_max_keys(mut self, max_keys: usize) -> Self {
+        self.max_keys = max_keys;
+        self
+    }
+
+    /// When full, forgets the oldest completed event rather than refusing new ones. A redelivery of a forgotten event
+    /// is handled again.
+    #[must_use]
+    pub fn evict_oldest_completed(mut self) -> Self {
+        self.evict_oldest = true;
+        self
+    }
+
+    /// Reads the time from `clock`.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How many keys are held, those included that have expired unnoticed.
+    pub fn len(&self) -> usize {
+        self.keys.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Runs `act` on the key's shard, after what has expired there was dropped.
+    fn with<T>(&self, key: &EventKey, act: impl FnOnce(&mut Shard, u128, Moment) -> T) -> T {
+        let short = key.short();
+        let now = self.clock.monotonic();
+        let shard = &self.shards[(short % Self::SHARDS as u128) as usize];
+        // A poisoned shard is still consistent: nothing between two of its changes can panic.
+        let mut shard = shard.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let before = shard.len();
+        shard.expire(now);
+        let result = act(&mut shard, short, now);
+        let after = shard.len();
+        drop(shard);
+        if after >= before {
+            self.keys.fetch_add(after - before, Ordering::Relaxed);
+        } else {
+            self.keys.fetch_sub(before - after, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn claim_now(&self, key: &EventKey, terms: &ClaimTerms) -> Result<Claim, StoreError> {
+        self.with(key, |shard, short, now| {
+            if let Some(active) = shard.active.get_mut(&short) {
+                return Ok(reclaim(active, terms, now));
+            }
+            if shard.completed.contains(short) {
+                return Ok(Claim::Completed);
+            }
+            if self.keys.load(Ordering::Relaxed) >= self.max_keys && !self.make_room(shard, now) {
+                return Err(StoreError::Full);
+            }
+            let token = Token::random();
+            shard.insert_active(short, Active::first_claim(token, now + terms.lease), now + terms.retention);
+            Ok(Claim::Granted(Grant { token, attempt: 1, settled: Vec::new() }))
+        })
+    }
+
+    /// Whether a key may be added to a full store after all: what has expired elsewhere is dropped, or, if that was
+    /// asked for, this shard's oldest completed event.
+    fn make_room(&self, shard: &mut Shard, now: Moment) -> bool {
+        let mut freed = 0;
+        for other in &self.shards {
+            // The caller's own shard is locked, and already swept.
+            let Ok(mut other) = other.try_lock() else { continue };
+            let before = other.len();
+            other.expire(now);
+            freed += before - other.len();
+        }
+        self.keys.fetch_sub(freed, Ordering::Relaxed);
+        freed > 0 || (self.evict_oldest && shard.completed.evict_oldest())
+    }
+
+    /// Changes the record that `token` holds live, if it does.
+    fn owned(&self, key: &EventKey, token: Token, change: impl FnOnce(&mut Active, Moment)) -> bool {
+        self.with(key, |shard, short, now| match shard.active.get_mut(&short) {
+            Some(active) if active.is_owned_by(token) => {
+                change(active, now);
+                true
+            }
+            _ => false,
+        })
+    }
+}
+
+impl Default for InMemoryWebhookEventStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl WebhookEventStore for InMemoryWebhookEventStore {
+    async fn claim(&self, key: &EventKey, terms: &ClaimTerms) -> Result<Claim, StoreError> {
+        self.claim_now(key, terms)
+    }
+
+    async fn renew(&self, key: &EventKey, token: Token, lease: Duration) -> Result<bool, StoreError> {
+        Ok(self.owned(key, token, |active, now| active.extend(now + lease)))
+    }
+
+    async fn record(&self, key: &EventKey, token: Token, fate: &ListenerFate) -> Result<bool, StoreError> {
+        Ok(self.owned(key, token, |active, _| active.settled.push(fate.clone())))
+    }
+
+    async fn settle(
+        &self,
+        key: &EventKey,
+        token: Token,
+        settlement: &Settlement,
+    ) -> Result<bool, StoreError> {
+        Ok(self.with(key, |shard, short, now| {
+            let Some(active) = shard.active.get_mut(&short).filter(|it| it.is_owned_by(token)) else {
+                return false;
+            };
+            let until = now + settlement.retention;
+            match settlement.state {
+                Settled::Completed => shard.complete(short, settlement.retention, until),
+                Settled::Released => active.settle(Standing::Released, settlement.settled.clone()),
+                Settled::Dead => active.settle(Standing::Dead, settlement.settled.clone()),
+            }
+            if settlement.state != Settled::Completed {
+                shard.keep_active(short, until);
+            }
+            true
+        }))
+    }
+
+    async fn forget(&self, key: &EventKey) -> Result<bool, StoreError> {
+        Ok(self.with(key, |shard, short, now| match shard.active.get(&short) {
+            Some(active) if active.is_live(now) => false,
+            Some(_) => shard.active.remove(&short).is_some(),
+            None => shard.completed.remove(short),
+        }))
+    }
+
+    fn forgets_on_restart(&self) -> bool {
+        true
+    }
+}
+
+/// A claim on a key that has a record which is not completed.
+fn reclaim(active: &mut Active, terms: &ClaimTerms, now: Moment) -> Claim {
+    match active.standing {
+        Standing::Live { until, .. } if until > now => return Claim::Busy { retry_after: until - now },
+        // The lease ran out: that attempt never settled.
+        Standing::Live { .. } if active.unsettled >= terms.max_unsettled => {
+            active.standing = Standing::Dead;
+            active.unsettled = 0;
+            return Claim::CrashLoop { attempts: active.attempt };
+        }
+        Standing::Dead => active.settled.retain(|it| it.fate == Fate::Done),
+        Standing::Live { .. } | Standing::Released => {}
+    }
+    let token = Token::random();
+    active.claim(token, now + terms.lease);
+    Claim::Granted(Grant { token, attempt: active.attempt, settled: active.settled.clone() })
+}
