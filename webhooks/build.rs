@@ -11,7 +11,7 @@ fn main() -> io::Result<()> {
     let mut files: Vec<PathBuf> =
         fs::read_dir(&folder)?.map(|entry| entry.map(|it| it.path())).collect::<io::Result<_>>()?;
     files.retain(|path| path.extension().is_some_and(|it| it == "toml"));
-    files.sort();
+    files.sort_by_cached_key(|path| path.file_stem().map(ToOwned::to_owned));
     let mut code = String::from("const FILES: &[(&str, &str)] = &[\n");
     for path in &files {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();

@@ -26,7 +26,7 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     Boolean(bool),
     Integer(i64),
-    Float(f64),
+    Float,
     String(String),
     List(Vec<Node>),
     Table(Table),
@@ -55,7 +55,7 @@ impl Value {
         match self {
             Self::Boolean(_) => "a boolean",
             Self::Integer(_) => "an integer",
-            Self::Float(_) => "a float",
+            Self::Float => "a float",
             Self::String(_) => "a string",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
@@ -69,7 +69,7 @@ impl Node {
         let value = match value {
             toml::Value::Boolean(it) => Value::Boolean(it),
             toml::Value::Integer(it) => Value::Integer(it),
-            toml::Value::Float(it) => Value::Float(it),
+            toml::Value::Float(_) => Value::Float,
             toml::Value::String(it) => Value::String(it),
             toml::Value::Datetime(it) => Value::String(it.to_string()),
             toml::Value::Array(items) => {
@@ -179,11 +179,18 @@ impl<'a> TableReader<'a> {
         let word = self.string(key)?;
         let found = words.iter().find(|(name, _)| *name == word).map(|(_, value)| value.clone());
         if found.is_none() {
-            let help = match suggestion(&word, words.iter().map(|(name, _)| *name)) {
-                Some(close) => format!("did you mean `{close}`?"),
-                None => format!("one of {}", quoted_list(words.iter().map(|(name, _)| *name))),
+            // Only what is nearly one of the words is repeated: anything else may be a secret in the wrong place.
+            let (what, help) = match suggestion(&word, words.iter().map(|(name, _)| *name)) {
+                Some(close) => (
+                    format!("`{}` is not a known value", word.escape_debug()),
+                    format!("did you mean `{close}`?"),
+                ),
+                None => (
+                    "this is not a known value".to_owned(),
+                    format!("one of {}", quoted_list(words.iter().map(|(name, _)| *name))),
+                ),
             };
-            self.problem(key, &format!("`{}` is not a known value", word.escape_debug()), help);
+            self.problem(key, &what, help);
         }
         found
     }

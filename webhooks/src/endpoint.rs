@@ -1,7 +1,7 @@
 //! Where requests come in: from a path to a source, from a request to a delivery.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
@@ -9,11 +9,9 @@ use http::request::Parts;
 
 use crate::budget::{BodyBudget, Buffered};
 use crate::delivery::{Delivery, DeliveryId};
-use crate::outcome::Outcome;
-use crate::processor::WebhookProcessor;
+use crate::processor::{Admission, WebhookProcessor};
 use crate::reply::Reply;
 use crate::settings::config::{HttpConfig, Limits};
-use crate::source::Source;
 
 /// `POST {path}/{source}`.
 #[derive(Debug, Clone)]
@@ -25,12 +23,10 @@ pub(crate) struct Endpoint {
     pub(crate) budget: BodyBudget,
 }
 
-/// A request that was let in on the strength of its head.
+/// A request that was let in, and its head.
 pub(crate) struct Admitted {
-    pub(crate) source: Arc<Source>,
-    id: DeliveryId,
+    pub(crate) admission: Admission,
     head: Parts,
-    began: Instant,
 }
 
 impl Admitted {
@@ -59,35 +55,28 @@ impl Endpoint {
         let (head, body) = request.into_parts();
         match self.admit(head) {
             Ok(admitted) => self.receive(admitted, body, None).await,
-            Err(reply) => reply,
+            Err(reply) => *reply,
         }
     }
 
     /// Judges a request by its head. What is refused, is refused without a byte of its body.
-    pub(crate) fn admit(&self, head: Parts) -> Result<Admitted, Reply> {
-        let (id, began) = (DeliveryId::random(), Instant::now());
+    pub(crate) fn admit(&self, head: Parts) -> Result<Admitted, Box<Reply>> {
         // The raw bytes of the path: no decoding, no normalising, no second spelling of a source.
         let name = head.uri.path().strip_prefix(&*self.path).and_then(|rest| rest.strip_prefix('/'));
-        match self.processor.admit(name.unwrap_or_default(), &head.method, &head.headers) {
-            Ok(source) => Ok(Admitted { source, id, head, began }),
-            Err((source, outcome)) => Err(self.processor.reply(source.as_deref(), id, outcome, began)),
-        }
+        let name = name.unwrap_or_default();
+        let admission = self.processor.admit(DeliveryId::random(), name, &head.method, &head.headers)?;
+        Ok(Admitted { admission, head })
     }
 
     /// Takes an admitted request with its body, whose share of the budget ends with its verification.
     pub(crate) async fn receive(&self, admitted: Admitted, body: Bytes, buffered: Option<Buffered>) -> Reply {
-        let Admitted { source, id, head, began } = admitted;
-        let delivery = Delivery::new(source.name.clone(), body)
-            .with_id(id)
+        let Admitted { admission, head } = admitted;
+        let delivery = Delivery::new(admission.source.name.clone(), body)
+            .with_id(admission.id)
             .with_method(head.method)
             .with_uri(head.uri)
             .with_headers(head.headers)
             .with_received_at(self.processor.now());
-        self.processor.receive(&source, delivery, began, buffered).await
-    }
-
-    /// Ends an admitted request whose body did not come.
-    pub(crate) fn refuse(&self, admitted: &Admitted, outcome: Outcome) -> Reply {
-        self.processor.reply(Some(&admitted.source), admitted.id, outcome, admitted.began)
+        self.processor.receive(admission, delivery, buffered).await
     }
 }

@@ -138,7 +138,9 @@ impl<T, E: Into<BoxError>> OrPermanent<T> for std::result::Result<T, E> {
 fn holds_permanent(error: &(dyn StdError + 'static)) -> bool {
     let mut link = Some(error);
     while let Some(error) = link {
-        if error.is::<Permanent>() {
+        // An `io::Error` is its inner error's stand-in: its source is the inner one's, and skips the inner one itself.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if error.is::<Permanent>() || inner.is_some_and(|inner| inner.is::<Permanent>()) {
             return true;
         }
         link = error.source();

@@ -8,6 +8,8 @@ mod document;
 mod endpoint;
 mod error;
 mod event;
+#[cfg(feature = "fetch")]
+mod fetch;
 #[cfg(feature = "http")]
 mod http;
 mod life;
@@ -30,8 +32,8 @@ mod store;
 #[cfg(feature = "http")]
 pub use crate::http::WebhookService;
 pub use catalogue::{
-    GitHubSignatureValidator, HmacSignatureValidator, NoOpSignatureValidator, StripeSignatureValidator,
-    TwilioSignatureValidator,
+    GitHubSignatureValidator, HmacSignatureValidator, NoOpSignatureValidator, ProviderInfo,
+    StripeSignatureValidator, TwilioSignatureValidator, providers,
 };
 pub use clock::Clock;
 pub use delivery::{Delivery, DeliveryId, SourceName};
@@ -46,6 +48,8 @@ pub use problem::Problem;
 pub use processor::WebhookProcessor;
 pub use rejection::{Malformed, Rejection};
 pub use reply::Reply;
+#[cfg(feature = "fetch")]
+pub use scheme::KeyFetcher;
 pub use scheme::{SignatureValidator, Verified};
 pub use secret::Secret;
 pub use settings::Settings;
@@ -81,12 +85,16 @@ macro_rules! listeners {
     };
 }
 
+#[cfg(doc)]
+#[doc = include_str!("docs/stores.md")]
+pub mod stores {}
+
 /// For generated code.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::listener::extract::Bind;
     pub use crate::listener::function::{Argument, BoundListener, bind_fn, on_error_future};
-    pub use crate::listener::registry::{ListenerFn, ListenerOptions, ListenerRegistration};
+    pub use crate::listener::registry::{ListenerFn, ListenerOptions, ListenerRegistration, OnError};
     pub use crate::listener::validators::{ValidatorRegistration, build_validator};
     pub use inventory;
 }

@@ -99,6 +99,7 @@ impl Outcome {
             Self::Handled | Self::Duplicate | Self::Ignored | Self::Dead => StatusCode::OK,
             Self::Challenge(reply) => reply.status,
             Self::Rejected(Rejection::KeysUnavailable) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Rejected(Rejection::BodyAmbiguous) => StatusCode::BAD_REQUEST,
             Self::Rejected(_) => StatusCode::UNAUTHORIZED,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::UnknownSource => StatusCode::NOT_FOUND,

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method};
 use crate::budget::Buffered;
 use crate::clock::Clock;
 use crate::delivery::{Delivery, DeliveryId, SourceName};
-use crate::life::Phase;
+use crate::life::{Passage, Phase};
 use crate::outcome::Outcome;
 use crate::reply::Reply;
 use crate::run::inline::{Inline, Job, Turn};
@@ -44,30 +44,37 @@ impl WebhookProcessor {
     ///
     /// What runs, runs in a task of its own: dropping the future cancels nothing.
     pub async fn process(&self, delivery: Delivery) -> Reply {
-        let (id, began) = (delivery.id(), Instant::now());
-        match self.admit(delivery.source().as_str(), delivery.method(), delivery.headers()) {
-            Ok(source) => self.receive(&source, delivery, began, None).await,
-            Err((source, outcome)) => self.reply(source.as_deref(), id, outcome, began),
+        let admitted =
+            self.admit(delivery.id(), delivery.source().as_str(), delivery.method(), delivery.headers());
+        match admitted {
+            Ok(admission) => self.receive(admission, delivery, None).await,
+            Err(refusal) => *refusal,
         }
     }
 
-    /// What can be said of a request before its body is read: which source it is for, or why it is refused.
+    /// Judges a request by its head: lets it in, or answers it without a byte of its body.
     pub(crate) fn admit(
         &self,
+        id: DeliveryId,
         source: &str,
         method: &Method,
         headers: &HeaderMap,
-    ) -> Result<Arc<Source>, Refusal> {
+    ) -> Result<Admission, Box<Reply>> {
+        let began = Instant::now();
+        let refused =
+            |source: Option<&Source>, outcome| Err(Box::new(self.reply(source, id, outcome, began)));
         if !self.0.enabled {
-            return Err((None, Outcome::Disabled));
+            return refused(None, Outcome::Disabled);
         }
-        let Some(source) = self.0.sources.get(source) else { return Err((None, Outcome::UnknownSource)) };
+        let Some(source) = self.0.sources.get(source) else { return refused(None, Outcome::UnknownSource) };
+        // Begun before the phase is looked at: who is let in is waited for.
+        let passage = self.0.inline.life.begin();
         if self.0.inline.life.phase() >= Phase::Closed {
-            return Err((Some(Arc::clone(source)), Outcome::ShuttingDown));
+            return refused(Some(source), Outcome::ShuttingDown);
         }
         match source.admit(method, headers) {
-            Ok(()) => Ok(Arc::clone(source)),
-            Err(outcome) => Err((Some(Arc::clone(source)), outcome)),
+            Ok(()) => Ok(Admission { source: Arc::clone(source), id, began, passage }),
+            Err(outcome) => refused(Some(source), outcome),
         }
     }
 
@@ -75,19 +82,23 @@ impl WebhookProcessor {
     /// Once verified, the body no longer counts against the budget of those that are not.
     pub(crate) async fn receive(
         &self,
-        source: &Source,
+        admission: Admission,
         delivery: Delivery,
-        began: Instant,
         unverified: Option<Buffered>,
     ) -> Reply {
-        let id = delivery.id();
-        let jobs = self.jobs(source, delivery).await;
+        let Admission { source, id, began, passage } = admission;
+        let jobs = self.jobs(&source, delivery).await;
         drop(unverified);
         let outcome = match jobs {
-            Ok(jobs) => self.handle(jobs).await,
+            Ok(jobs) => self.handle(jobs, passage).await,
             Err(outcome) => outcome,
         };
-        self.reply(Some(source), id, outcome, began)
+        self.reply(Some(&source), id, outcome, began)
+    }
+
+    /// Ends an admitted request whose body did not come.
+    pub(crate) fn refuse(&self, admission: &Admission, outcome: Outcome) -> Reply {
+        self.reply(Some(&admission.source), admission.id, outcome, admission.began)
     }
 
     async fn jobs(&self, source: &Source, delivery: Delivery) -> Result<Vec<Job>, Outcome> {
@@ -100,8 +111,7 @@ impl WebhookProcessor {
 
     /// Handles the events in a task of their own, spawned before the first claim: a client that hangs up then neither
     /// cancels a run nor strands a claim.
-    async fn handle(&self, mut jobs: Vec<Job>) -> Outcome {
-        let passage = self.0.inline.life.begin();
+    async fn handle(&self, mut jobs: Vec<Job>, passage: Passage) -> Outcome {
         let core = Arc::clone(&self.0);
         let task = match jobs.pop() {
             None => return Outcome::Ignored,
@@ -122,13 +132,7 @@ impl WebhookProcessor {
     }
 
     /// Every delivery ends here: counted, logged, answered.
-    pub(crate) fn reply(
-        &self,
-        source: Option<&Source>,
-        id: DeliveryId,
-        outcome: Outcome,
-        began: Instant,
-    ) -> Reply {
+    fn reply(&self, source: Option<&Source>, id: DeliveryId, outcome: Outcome, began: Instant) -> Reply {
         self.0.seen.delivery(source, id, &outcome, began.elapsed());
         let status = source.map(|source| source.status(&outcome));
         let reply = outcome.into_reply(id);
@@ -136,8 +140,15 @@ impl WebhookProcessor {
     }
 }
 
-/// Why a request is refused, and by which source if it is known.
-pub(crate) type Refusal = (Option<Arc<Source>>, Outcome);
+/// A request that was let in on the strength of its head.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    pub(crate) source: Arc<Source>,
+    pub(crate) id: DeliveryId,
+    began: Instant,
+    /// Leaving in order waits for it.
+    passage: Passage,
+}
 
 /// Looking in from outside.
 impl WebhookProcessor {

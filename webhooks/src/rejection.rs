@@ -35,6 +35,8 @@ pub enum Rejection {
     NotForUs,
     /// A one-time token came again with another body.
     TokenReused,
+    /// The body has the same key twice on the way to what vouches for it. Answered with 400.
+    BodyAmbiguous,
     /// The keys to verify with could not be fetched just now: answered with 503, so that it is sent again.
     KeysUnavailable,
 }
@@ -53,6 +55,7 @@ impl Rejection {
             Self::HeaderRequired => "header_required",
             Self::NotForUs => "not_for_us",
             Self::TokenReused => "token_reused",
+            Self::BodyAmbiguous => "body_ambiguous",
             Self::KeysUnavailable => "keys_unavailable",
         }
     }
@@ -73,6 +76,7 @@ impl fmt::Display for Rejection {
             Self::HeaderRequired => f.write_str("a required header is missing or has another value"),
             Self::NotForUs => f.write_str("truly the vendor's, but not meant for this source"),
             Self::TokenReused => f.write_str("a one-time token came again with another body"),
+            Self::BodyAmbiguous => f.write_str("the body has the same key twice where it is vouched for"),
             Self::KeysUnavailable => f.write_str("the keys to verify with could not be fetched"),
         }
     }
@@ -96,8 +100,8 @@ pub enum Malformed {
     TypeMissing,
     /// Header and body name different event types.
     TypeMismatch,
-    /// The place where the payload or the batch should be holds something else.
-    PayloadMissing,
+    /// The place where the provider puts its list of events holds something else.
+    BatchMissing,
     /// A challenge whose input is not of the strict grammar that may be answered.
     Challenge,
 }
@@ -112,7 +116,7 @@ impl Malformed {
             Self::IdUnusable => "id_unusable",
             Self::TypeMissing => "type_missing",
             Self::TypeMismatch => "type_mismatch",
-            Self::PayloadMissing => "payload_missing",
+            Self::BatchMissing => "batch_missing",
             Self::Challenge => "challenge_malformed",
         }
     }
@@ -127,7 +131,7 @@ impl fmt::Display for Malformed {
             Self::IdUnusable => "the event id is empty, not a string or number, or over 512 bytes",
             Self::TypeMissing => "the event type is missing",
             Self::TypeMismatch => "header and body name different event types",
-            Self::PayloadMissing => "the payload is not where the provider puts it",
+            Self::BatchMissing => "there is no list of events where the provider puts it",
             Self::Challenge => "the challenge is not of the documented form",
         })
     }

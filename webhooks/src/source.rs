@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, Method, StatusCode};
+use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::delivery::{Delivery, SourceName};
@@ -12,21 +13,26 @@ use crate::event::NewEvent;
 use crate::listener::routes::Routes;
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
-use crate::run::inline::Job;
+use crate::run::inline::{Binding, Job};
 use crate::scheme::{
-    Acknowledgement, DynSignatureValidator, Handshake, Identity, Part, Stage, Verified, Verifier,
+    Acknowledgement, DynSignatureValidator, Expectations, Handshake, Identity, Part, Stage, Verified,
+    Verifier,
 };
 use crate::stats::SourceStats;
 use crate::store::EventKey;
 
+use awaited::AwaitedSecret;
 use replay::ReplayDetector;
 
+pub(crate) mod awaited;
 mod replay;
 
 /// One configured source, ready to receive.
 pub(crate) struct Source {
     pub(crate) name: SourceName,
     pub(crate) verification: Verification,
+    /// What a verified delivery must say so that it is for this source.
+    pub(crate) expected: Expectations,
     pub(crate) handshake: Handshake,
     pub(crate) identity: Identity,
     pub(crate) routes: Routes,
@@ -48,6 +54,8 @@ pub(crate) struct Source {
 pub(crate) enum Verification {
     /// The provider's scheme, with this source's keys.
     Scheme(Verifier),
+    /// The same, once the provider's handshake brought the secret.
+    Awaited(Box<AwaitedSecret>),
     /// A validator written in code.
     Validator(Arc<dyn DynSignatureValidator>),
     /// `validator = "none"`.
@@ -60,7 +68,8 @@ impl Source {
         if !self.methods.contains(method) {
             return Err(Outcome::MethodNotAllowed(self.methods.clone()));
         }
-        if headers.get(CONTENT_ENCODING).is_some_and(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        if headers.get_all(CONTENT_ENCODING).iter().any(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity"))
+        {
             return Err(Outcome::ContentEncoding);
         }
         if method == Method::POST && !self.handshake.may_be_unsigned(method) {
@@ -81,6 +90,7 @@ impl Source {
 
     /// The answer to a handshake that needs no signature. Whatever else is not a `POST` ends here too.
     pub(crate) fn greet(&self, delivery: &Delivery) -> Result<(), Outcome> {
+        self.accept_secret(delivery)?;
         match self.handshake.answer(delivery, Stage::BeforeVerification) {
             Some(Ok(reply)) => Err(Outcome::Challenge(Box::new(reply))),
             Some(Err(malformed)) => Err(malformed.into()),
@@ -89,13 +99,37 @@ impl Source {
         }
     }
 
-    /// Whether the delivery is truly the provider's.
+    /// The answer to a handshake that brings the secret, if there is none yet. Without one every later offer is just
+    /// another request without a signature.
+    fn accept_secret(&self, delivery: &Delivery) -> Result<(), Outcome> {
+        let Verification::Awaited(awaited) = &self.verification else { return Ok(()) };
+        let (secret, reply) = match self.handshake.offer(delivery) {
+            None => return Ok(()),
+            Some(Err(malformed)) => return Err(malformed.into()),
+            Some(Ok(offer)) => offer,
+        };
+        match awaited.keep(&secret) {
+            Ok(true) => {
+                tracing::info!(source = %self.name, "the provider's handshake brought the secret, which is kept");
+                Err(Outcome::Challenge(Box::new(reply)))
+            }
+            Ok(false) => Ok(()),
+            Err(error) => {
+                tracing::error!(source = %self.name, %error, "the handshake's secret cannot be kept");
+                Err(Rejection::KeysUnavailable.into())
+            }
+        }
+    }
+
+    /// Whether the delivery is truly the provider's, and for this source.
     pub(crate) async fn verify(&self, delivery: &Delivery) -> Result<Verified, Outcome> {
         let verified = match &self.verification {
             Verification::Scheme(verifier) => verifier.verify(delivery)?,
+            Verification::Awaited(awaited) => awaited.verifier()?.verify(delivery)?,
             Verification::Validator(validator) => validator.validate_boxed(delivery).await?,
             Verification::Unsigned => Verified::unsigned(),
         };
+        self.expected.check(delivery)?;
         if verified.is_signed() {
             self.stats.verified(delivery.received_at());
         } else {
@@ -122,8 +156,9 @@ impl Source {
         let delivery = Arc::new(delivery);
         let heard = parts.into_iter().filter_map(|part| {
             let audience = self.routes.audience(&part.event_type);
-            (!audience.is_empty()).then(|| Job {
+            (!audience.is_empty() || self.identity.binds_body()).then(|| Job {
                 key: self.remembered_as(&part, digest),
+                binding: if verified.is_signed() { self.binding(&part, delivery.body()) } else { None },
                 event: NewEvent {
                     delivery: Arc::clone(&delivery),
                     verified,
@@ -166,6 +201,13 @@ impl Source {
         needed.then(|| xxh3_128(body))
     }
 
+    /// Ties a token to the body that it came with, where the signature covers nothing else.
+    fn binding(&self, part: &Part, body: &[u8]) -> Option<Binding> {
+        let id = part.id.as_deref().filter(|_| self.identity.binds_body())?;
+        let key = EventKey::new(&self.name, &[b"the body of", id.as_bytes()]);
+        Some(Binding { key, body: hex::encode(Sha256::digest(body)) })
+    }
+
     fn remembered_as(&self, part: &Part, digest: Option<u128>) -> Option<EventKey> {
         let id = part.id.as_deref()?.as_bytes();
         if digest.is_some_and(|content| self.replays.is_suspicious(content, id)) {
@@ -192,6 +234,8 @@ impl Verification {
     fn precheck(&self, headers: &HeaderMap) -> Result<(), Rejection> {
         match self {
             Self::Scheme(verifier) => verifier.precheck(headers),
+            // Until the secret is there, the handshake is let through.
+            Self::Awaited(awaited) => awaited.verifier().map_or(Ok(()), |it| it.precheck(headers)),
             Self::Validator(validator) => {
                 match validator.required_headers().iter().all(|it| headers.contains_key(it)) {
                     true => Ok(()),

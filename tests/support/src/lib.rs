@@ -1,15 +1,29 @@
-//! What the tests are made with. Nothing here uses the library under test.
+//! What the tests are made with. Only [`inside`], [`sample`] and [`scripted`] use the library under test.
 //!
+//! - [`inside`]: webhooks in the test's own process, and a listener that remembers
+//! - [`sample`]: a genuine request of each provider
+//! - [`log`]: what is logged, line by line
 //! - [`process`]: start a built program, read its lines, signal it
 //! - [`redis_server`]: a private Redis or Valkey to kill, pause and restart
 //! - [`http`]: HTTP/1.1 by hand: slow, partial or malformed requests
+//! - [`described`]: the same for every scheme of the catalogue, out of its files
 //! - [`sign`]: the providers' signatures, written a second time
+//! - [`scripted`]: listeners that do what a test says, and claims that several instances share
+//! - [`fleet`]: `probe` processes that share a Redis
+//! - [`relay`]: a way to a server that can be cut
 //! - [`free_port`]: a port to listen on
 
+pub mod described;
+pub mod fleet;
 pub mod http;
+pub mod inside;
+pub mod log;
 mod port;
 pub mod process;
 pub mod redis_server;
+pub mod relay;
+pub mod sample;
+pub mod scripted;
 pub mod sign;
 
 pub use port::free_port;

@@ -243,6 +243,18 @@ impl Lines {
         lock(&self.0.read).lines.len()
     }
 
+    /// All lines, once the process has closed this output: after its end.
+    pub fn to_the_end(&self) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut read = lock(&self.0.read);
+        while !read.closed {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "the output does not end; there are:\n{}", read.lines.join("\n"));
+            read = self.0.changed.wait_timeout(read, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        read.lines.clone()
+    }
+
     /// The first line, from the beginning, that `wanted` accepts. Blocks the thread; panics when
     /// it does not come within [`PATIENCE`] or the output ends without it.
     pub fn wait_for(&self, wanted: impl Fn(&str) -> bool) -> String {

@@ -18,6 +18,12 @@ pub fn stripe(secret: &str, timestamp: i64, body: &[u8]) -> Headers {
     vec![("Stripe-Signature", format!("t={timestamp},v1={mac}"))]
 }
 
+/// The value of `Stripe-Signature` for a timestamp that need not be one.
+pub fn stripe_text(secret: &str, timestamp: &str, body: &[u8]) -> String {
+    let mac = hex::encode(sha256(secret.as_bytes(), &[timestamp.as_bytes(), b".", body]));
+    format!("t={timestamp},v1={mac}")
+}
+
 /// `X-Hub-Signature-256`: hex over the body; id and event are unsigned headers.
 pub fn github(secret: &str, id: &str, event: &str, body: &[u8]) -> Headers {
     vec![
@@ -45,6 +51,15 @@ pub fn slack(secret: &str, timestamp: i64, body: &[u8]) -> Headers {
     vec![
         ("X-Slack-Request-Timestamp", timestamp.to_string()),
         ("X-Slack-Signature", format!("v0={}", hex::encode(mac))),
+    ]
+}
+
+/// [`slack`] with a timestamp that need not be one, nor even text.
+pub fn slack_text(secret: &str, timestamp: &[u8], body: &[u8]) -> [(&'static str, Vec<u8>); 2] {
+    let mac = sha256(secret.as_bytes(), &[b"v0:", timestamp, b":", body]);
+    [
+        ("X-Slack-Request-Timestamp", timestamp.to_vec()),
+        ("X-Slack-Signature", format!("v0={}", hex::encode(mac)).into_bytes()),
     ]
 }
 

@@ -5,7 +5,10 @@
 
 mod github;
 mod hmac;
+mod info;
 mod no_op;
+#[cfg(test)]
+mod page;
 mod single_header;
 mod stripe;
 mod twilio;
@@ -18,6 +21,7 @@ use crate::scheme::Provider;
 
 pub use github::GitHubSignatureValidator;
 pub use hmac::HmacSignatureValidator;
+pub use info::{ProviderInfo, providers};
 pub use no_op::NoOpSignatureValidator;
 pub use stripe::StripeSignatureValidator;
 pub use twilio::TwilioSignatureValidator;

@@ -33,11 +33,13 @@ impl WebhookService {
         let original = head.extensions.remove::<OriginalUri>();
         let admitted = match endpoint.admit(head) {
             Ok(admitted) => admitted.under(original.map(|it| it.0)),
-            Err(reply) => return reply,
+            Err(reply) => return *reply,
         };
-        match body::read(body, admitted.source.max_body, endpoint.read_timeout, &endpoint.budget).await {
+        match body::read(body, admitted.admission.source.max_body, endpoint.read_timeout, &endpoint.budget)
+            .await
+        {
             Ok((body, buffered)) => endpoint.receive(admitted, body, Some(buffered)).await,
-            Err(outcome) => endpoint.refuse(&admitted, outcome),
+            Err(outcome) => endpoint.processor.refuse(&admitted.admission, outcome),
         }
     }
 }

@@ -72,6 +72,20 @@ impl Handler for FunctionHandler {
     }
 }
 
+/// A function whose arguments could not be had. It is never run, for nothing starts; but whatever else is wrong with
+/// it is still found.
+pub(crate) struct Unbound;
+
+impl Handler for Unbound {
+    fn handle(&self, _: Run) -> BoxFuture<'_, Result> {
+        Box::pin(async { Err("this listener could not be wired".into()) })
+    }
+
+    fn on_error<'a>(&'a self, _: &'a WebhookEvent, _: &'a Failure) -> BoxFuture<'a, Result> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
 impl<L: WebhookEventListener> Handler for L {
     fn handle(&self, run: Run) -> BoxFuture<'_, Result> {
         Box::pin(async move { WebhookEventListener::handle(self, run.event()).await })

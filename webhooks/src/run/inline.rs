@@ -17,10 +17,12 @@ use crate::listener::bound::Listener;
 use crate::listener::routes::Audience;
 use crate::outcome::Outcome;
 use crate::stats::SourceStats;
-use crate::store::{Claim, ClaimTerms, DynStore, EventKey, Grant, StoreError, Token};
+use crate::store::{Claim, ClaimTerms, DynStore, EventKey, Grant, ListenerFate, StoreError, Token};
 
+pub(crate) use binding::Binding;
 use ledger::Ledger;
 
+mod binding;
 mod ledger;
 
 /// Drives events through claim, run and settlement.
@@ -47,6 +49,8 @@ pub(crate) struct Job {
     pub(crate) event: NewEvent,
     /// `None`: the provider gives no id, so that every delivery is an event of its own.
     pub(crate) key: Option<EventKey>,
+    /// What the key must not come with again, if it is a token that the signature covers alone.
+    pub(crate) binding: Option<Binding>,
     pub(crate) audience: Audience,
     pub(crate) retention: Duration,
     pub(crate) timeout: Duration,
@@ -79,6 +83,14 @@ impl Inline {
     /// Handles one event to its outcome. To be run in a task of its own: dropped half-way, it would leave its claim to
     /// run out.
     pub(crate) async fn handle(&self, job: Job, turn: Turn) -> Outcome {
+        if let Some(binding) = &job.binding
+            && let Err(outcome) = self.check_binding(binding, job.retention).await
+        {
+            return outcome;
+        }
+        if job.audience.is_empty() {
+            return Outcome::Ignored;
+        }
         let Some(key) = job.key.clone() else { return self.run_without_claim(job, turn).await };
         match self.flights.board(&key) {
             Boarding::First(pilot) => {
@@ -184,20 +196,45 @@ impl Inline {
             .iter()
             .map(|listener| async { (*listener, judge(runner::run(listener, event, timeout).await)) })
             .collect();
-        while let Some((listener, verdict)) = runs.next().await {
-            let fate = ledger.note(&listener.id, verdict);
-            // The last one is recorded by the settlement.
-            let (Some(fate), Some((key, token)), false) = (fate, claim, runs.is_empty()) else { continue };
-            match self.store.record(key, token, &fate).await {
-                Ok(true) => {}
-                Ok(false) => return false,
-                Err(error) => tracing::warn!(%key, listener = &*listener.id, %error, "not recorded yet"),
+        // Side by side with the runs: a store that is slow to answer holds up no listener.
+        let mut records = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some(ours) = records.next() => {
+                    let ours: bool = ours;
+                    if !ours {
+                        return false;
+                    }
+                }
+                Some((listener, verdict)) = runs.next() => {
+                    // The last one is recorded by the settlement, and whatever is not recorded by then.
+                    let fate = ledger.note(&listener.id, verdict);
+                    if runs.is_empty() {
+                        return true;
+                    }
+                    if let (Some(fate), Some((key, token))) = (fate, claim) {
+                        records.push(self.record(key, token, fate));
+                    }
+                }
+                else => return true,
             }
         }
-        true
     }
 
-    /// Gives the claim up, trying again until the lease ends.
+    /// Notes that a listener is through. `false`: the claim is another's now.
+    async fn record(&self, key: &EventKey, token: Token, fate: ListenerFate) -> bool {
+        match self.store.record(key, token, &fate).await {
+            Ok(ours) => ours,
+            Err(error) => {
+                tracing::warn!(%key, listener = &*fate.listener, %error, "not recorded yet");
+                true
+            }
+        }
+    }
+
+    /// Gives the claim up, trying again until the lease ends. A lease that has ended is still asked about, once: after a
+    /// pause of the whole process only the store knows whether the event has passed to another.
     async fn settle(
         &self,
         key: &EventKey,
@@ -207,8 +244,9 @@ impl Inline {
         lease: &Lease,
     ) -> Result<bool, StoreError> {
         const PAUSE: Duration = Duration::from_millis(200);
+        const ONE_ANSWER: Duration = Duration::from_secs(2);
         let settlement = ledger.settlement(retention);
-        let deadline = tokio::time::Instant::now() + lease.left().unwrap_or_default();
+        let deadline = tokio::time::Instant::now() + lease.left().unwrap_or(ONE_ANSWER);
         loop {
             let error =
                 match tokio::time::timeout_at(deadline, self.store.settle(key, token, &settlement)).await {

@@ -1,12 +1,16 @@
 //! A request as the provider would send it, for trying things out.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::document::TableReader;
 
-/// A request as the provider would send it. In headers and body, `{id}` and `{event}` stand for the event's id and type.
+/// A request as the provider would send it. In headers and body, `{id}` and `{event}` stand for the event's id and
+/// type, `{family}` and `{action}` for the parts of a type that is made of two, `{now}` and `{now_ms}` for the time, and
+/// `{signature}` for a signature that stands in the body.
 #[derive(Debug, Clone)]
 pub(crate) struct Example {
     /// The event type that it is of, unless another is wanted.
@@ -42,12 +46,15 @@ impl Example {
         Some(Self { event: event?, headers, body: body? })
     }
 
-    /// Headers and body for this id and event type.
-    pub(crate) fn filled(&self, id: &str, event: &str) -> (HeaderMap, Bytes) {
+    /// Headers and body for this id, event type and time; only the signature is missing.
+    pub(super) fn filled(&self, id: &str, event: &str, at: SystemTime) -> (HeaderMap, Bytes) {
         // GitHub's header has the family, and its body the action: `issues.opened`.
         let (family, action) = event.split_once('.').unwrap_or((event, ""));
+        let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let (seconds, millis) = (since.as_secs().to_string(), since.as_millis().to_string());
         let fill = |text: &str| {
             let text = text.replace("{id}", id).replace("{event}", event);
+            let text = text.replace("{now}", &seconds).replace("{now_ms}", &millis);
             text.replace("{family}", family).replace("{action}", action)
         };
         let header = |(name, value): &(HeaderName, String)| {

@@ -7,19 +7,31 @@
 mod challenge;
 mod coded;
 mod example;
+mod expect;
+mod fetched;
 mod identity;
 mod json;
 mod provider;
 mod request;
+mod sample;
 mod signature;
 mod validator;
 
 pub(crate) use challenge::{Handshake, Stage};
 pub(crate) use coded::twilio;
+pub(crate) use expect::Expectations;
+pub(crate) use fetched::Fetched;
+#[cfg(feature = "fetch")]
+pub use fetched::KeyFetcher;
+#[cfg(feature = "fetch")]
+pub(crate) use fetched::{DynKeyFetcher, FetchedOptions};
 pub(crate) use identity::{Identity, Part};
-pub(crate) use provider::{Acknowledgement, Provider};
+pub(crate) use provider::{Acknowledgement, KeyOwner, Provider};
 pub(crate) use request::Request;
-pub(crate) use signature::{BindOptions, SignatureScheme, Verifier, placeholder};
+pub(crate) use sample::Sample;
+#[cfg(test)]
+pub(crate) use signature::BodyCoverage;
+pub(crate) use signature::{BindOptions, SecretProblem, SignatureScheme, Verifier, placeholder};
 pub(crate) use validator::DynSignatureValidator;
 pub use validator::{SignatureValidator, Verified};
 

@@ -139,8 +139,18 @@ impl Provider {
     }
 
     /// The challenge rules with a source's secrets.
-    pub(crate) fn handshake(&self, secrets: &[Secret]) -> Handshake {
-        Handshake::new(&self.challenges, &self.signature, secrets)
+    pub(crate) fn handshake(&self, secrets: &[Secret], verify_token: Option<Secret>) -> Handshake {
+        Handshake::new(&self.challenges, &self.signature, secrets, verify_token)
+    }
+
+    /// Whether a handshake brings the secret.
+    pub(crate) fn stores_secret(&self) -> bool {
+        self.challenges.iter().any(ChallengeRule::stores_secret)
+    }
+
+    /// Whether a handshake has to bring the token that the user has agreed on with the provider.
+    pub(crate) fn wants_verify_token(&self) -> bool {
+        self.challenges.iter().any(ChallengeRule::wants_verify_token)
     }
 }
 

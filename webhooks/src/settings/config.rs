@@ -82,8 +82,17 @@ impl Config {
                 .map(|sources| sources.keys().cloned().collect())
                 .unwrap_or_default(),
         };
+        read_inbox(&root);
         root.finish();
         config
+    }
+}
+
+/// Says so where an inbox is asked for: 2xx must never mean less than the settings promise.
+fn read_inbox(root: &TableReader<'_>) {
+    let Some(inbox) = root.table("inbox") else { return };
+    if inbox.string("provider").is_some_and(|provider| provider != "none") {
+        inbox.problem("provider", "this version has no inbox", "write \"none\": listeners run inline");
     }
 }
 

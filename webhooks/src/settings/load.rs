@@ -94,7 +94,7 @@ fn number(number: Num) -> Value {
         Some(integer) => Value::Integer(integer),
         None => match number.to_u128().and_then(|it| i64::try_from(it).ok()) {
             Some(integer) => Value::Integer(integer),
-            None => Value::Float(number.to_f64().unwrap_or(f64::NAN)),
+            None => Value::Float,
         },
     }
 }

@@ -1,5 +1,6 @@
 //! `[webhooks.sources.NAME]`: which provider, which secrets, which options.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::config::read_public_url;
@@ -8,7 +9,7 @@ use crate::catalogue;
 use crate::delivery::SourceName;
 use crate::document::{Node, Origin, Table, TableReader, Value, environment_variable};
 use crate::problem::{Problem, suggestion};
-use crate::scheme::{Provider, placeholder};
+use crate::scheme::{Expectations, Provider, placeholder};
 use crate::secret::Secret;
 
 /// One configured source, read and checked as far as it can be without its keys.
@@ -21,6 +22,12 @@ pub(crate) struct SourceConfig {
     pub(crate) secrets: Vec<Secret>,
     /// How problems name its secrets: `` `webhooks.sources.stripe.secret` in webhooks.toml ``.
     pub(crate) secret_place: String,
+    /// Where the secret will be kept, if the provider's handshake is still to bring it.
+    pub(crate) awaited: Option<PathBuf>,
+    /// What the user has agreed on with the provider for its handshake.
+    pub(crate) verify_token: Option<Secret>,
+    /// What a delivery must say so that it is for this source.
+    pub(crate) expected: Expectations,
     pub(crate) tolerance: Option<Duration>,
     pub(crate) max_body: Option<u64>,
     pub(crate) public_url: Option<String>,
@@ -39,6 +46,9 @@ pub(crate) enum ValidatorChoice {
     Named(String),
 }
 
+/// Where a secret may stand.
+const SECRET_KEYS: [&str; 3] = ["secret", "secrets", "secret_file"];
+
 impl SourceConfig {
     pub(super) fn read_all(root: &TableReader<'_>) -> Vec<Self> {
         let Some(sources) = root.table("sources") else { return Vec::new() };
@@ -55,7 +65,12 @@ impl SourceConfig {
             );
         }
         let provider = read_provider(name, &table);
-        let (secrets, secret_place) = read_secrets(&table);
+        let awaited = provider.as_ref().and_then(|it| awaited_file(&table, it));
+        let (secrets, secret_place) = match &awaited {
+            Some(_) => (Vec::new(), table.place("secret_file")),
+            None => read_secrets(&table),
+        };
+        let expected = table.table("expect").map(Expectations::read);
         let config = Self {
             place: heading(&table),
             validator: match table.string("validator") {
@@ -65,6 +80,9 @@ impl SourceConfig {
             },
             secrets,
             secret_place,
+            awaited,
+            verify_token: read_verify_token(&table, provider.as_ref()),
+            expected: expected.unwrap_or_else(|| Some(Expectations::default()))?,
             tolerance: table.unsigned("tolerance_seconds").map(Duration::from_secs),
             max_body: table.size("max_body"),
             public_url: read_public_url(&table),
@@ -73,8 +91,12 @@ impl SourceConfig {
             name: legal_name?,
             provider: provider?,
         };
+        // A secret that cannot be one has a problem of its own, and is not missing besides.
+        let refused = config.awaited.is_none()
+            && config.secrets.is_empty()
+            && SECRET_KEYS.iter().any(|key| table.has(key));
         table.finish();
-        Some(config)
+        (!refused).then_some(config)
     }
 
     /// A source with the name of a catalogue provider, and no settings at all.
@@ -85,6 +107,9 @@ impl SourceConfig {
             validator: ValidatorChoice::Scheme,
             secrets: Vec::new(),
             secret_place: format!("`webhooks.sources.{name}.secret`"),
+            awaited: None,
+            verify_token: None,
+            expected: Expectations::default(),
             tolerance: None,
             max_body: None,
             public_url: None,
@@ -118,7 +143,7 @@ fn read_provider(name: &str, table: &TableReader<'_>) -> Option<Provider> {
                     let help = match suggestion(&named, catalogue::names()) {
                         Some(close) => format!("did you mean `{close}`?"),
                         None => {
-                            "webhooks::providers() lists them all; `[…​.scheme]` describes one of your own"
+                            "webhooks::providers() lists them all; `[….scheme]` describes one of your own"
                                 .into()
                         }
                     };
@@ -165,25 +190,45 @@ fn read_provider(name: &str, table: &TableReader<'_>) -> Option<Provider> {
 
 /// The secrets, and how to name their place. What cannot be one is noted and left out.
 fn read_secrets(table: &TableReader<'_>) -> (Vec<Secret>, String) {
-    const KEYS: [&str; 3] = ["secret", "secrets", "secret_file"];
-    let given: Vec<&str> = KEYS.into_iter().filter(|key| table.has(key)).collect();
+    let given: Vec<&str> = SECRET_KEYS.into_iter().filter(|key| table.has(key)).collect();
     let place = table.place(given.first().copied().unwrap_or("secret"));
     if let [first, others @ ..] = given.as_slice()
         && let [other, ..] = others
     {
         table.problem(other, &format!("`{first}` is set too"), "keep one of them; `secrets` takes several");
     }
-    let texts = match given.first().copied() {
-        Some("secret_file") => {
-            let files = table.strings("secret_file").unwrap_or_default();
-            files.iter().filter_map(|file| read_secret_file(table, file)).collect()
-        }
-        Some(key) => table.strings(key).unwrap_or_default(),
-        None => Vec::new(),
-    };
     let key = given.first().copied().unwrap_or("secret");
+    let mut texts = table.strings(key);
+    if texts.as_ref().is_some_and(Vec::is_empty) {
+        table.problem(key, "the list is empty", "write the secret, or several");
+    }
+    if key == "secret_file" {
+        let read = |files: Vec<String>| files.iter().filter_map(|it| read_secret_file(table, it)).collect();
+        texts = texts.map(read);
+    }
+    let texts = texts.unwrap_or_default();
     let usable = texts.into_iter().filter(|text| is_usable(table, key, text)).map(Secret::new).collect();
     (usable, place)
+}
+
+/// The file that a handshake's secret will be kept in: named, and not there yet.
+fn awaited_file(table: &TableReader<'_>, provider: &Provider) -> Option<PathBuf> {
+    if !provider.stores_secret() || !table.has("secret_file") || table.has("secret") || table.has("secrets") {
+        return None;
+    }
+    let files = table.strings("secret_file")?;
+    let [file] = files.as_slice() else { return None };
+    let file = PathBuf::from(file);
+    matches!(file.try_exists(), Ok(false)).then_some(file)
+}
+
+fn read_verify_token(table: &TableReader<'_>, provider: Option<&Provider>) -> Option<Secret> {
+    let token = table.string("verify_token")?;
+    if provider.is_some_and(|it| !it.wants_verify_token()) {
+        table.problem("verify_token", "this provider's handshake has no such token", "remove it");
+        return None;
+    }
+    is_usable(table, "verify_token", &token).then(|| Secret::new(token))
 }
 
 fn is_usable(table: &TableReader<'_>, key: &str, secret: &str) -> bool {

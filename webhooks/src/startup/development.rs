@@ -12,10 +12,9 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::delivery::Delivery;
 use crate::listener::bound::Listener;
 use crate::listener::pattern::EventPattern;
-use crate::scheme::Verifier;
+use crate::scheme::{Sample, Verifier};
 use crate::settings::config::HttpConfig;
 use crate::settings::source::SourceConfig;
 
@@ -27,7 +26,7 @@ pub(crate) const TOLERANCE: Duration = Duration::from_secs(24 * 3_600);
 pub struct SampleRequest {
     /// The source it is for.
     pub source: String,
-    /// Path, with which the URL ends.
+    /// Path and perhaps query, with which the URL ends.
     pub path: String,
     /// The headers, signature included.
     pub headers: HeaderMap,
@@ -79,17 +78,12 @@ pub(super) fn sample(
     verifier: &Verifier,
     listeners: &[Arc<Listener>],
 ) -> Option<SampleRequest> {
-    let example = source.provider.example.as_ref()?;
     let id = format!("evt_{:016x}", rand::random::<u64>());
-    let event = wanted(source, listeners).unwrap_or_else(|| example.event.clone());
-    let (headers, body) = example.filled(&id, &event);
+    let event = wanted(source, listeners);
     let path = format!("{}/{}", http.path, source.name);
-    let delivery = Delivery::new(source.name.clone(), body.clone())
-        .with_headers(headers.clone())
-        .with_uri(path.parse().ok()?);
-    let mut headers = headers;
-    headers.extend(verifier.sign(&delivery, SystemTime::now(), &id)?);
-    Some(SampleRequest { source: source.name.to_string(), path, headers, body })
+    let sample = source.provider.sample(verifier, &path, &id, event.as_deref(), SystemTime::now())?;
+    let Sample { target, headers, body } = sample;
+    Some(SampleRequest { source: source.name.to_string(), path: target, headers, body })
 }
 
 /// The first event that a listener names exactly.

@@ -7,7 +7,7 @@ use super::{Parts, TraitListener};
 use crate::catalogue;
 use crate::delivery::SourceName;
 use crate::document::environment_variable;
-use crate::listener::bound::{FunctionHandler, Listener};
+use crate::listener::bound::{FunctionHandler, Listener, Unbound};
 use crate::listener::extract::{Bind, States};
 use crate::listener::pattern::EventPattern;
 use crate::listener::registry::ListenerRegistration;
@@ -84,7 +84,10 @@ fn from_function(
         source: source?,
         events: events?,
         timeout: registration.options.timeout,
-        handler: Box::new(FunctionHandler { bound: bound?, on_error: registration.on_error }),
+        handler: match bound {
+            Some(bound) => Box::new(FunctionHandler { bound, on_error: registration.on_error }),
+            None => Box::new(Unbound),
+        },
     })
 }
 

@@ -25,6 +25,7 @@ pub(crate) mod processor_builder;
 pub(crate) mod source_builder;
 pub(crate) mod webhooks;
 
+mod fetching;
 mod listeners;
 mod secrets;
 mod sources;
@@ -71,6 +72,8 @@ pub(crate) struct Parts {
     pub(crate) validators: Vec<(String, DynValidator)>,
     pub(crate) registered_validators: bool,
     pub(crate) store: Option<Arc<dyn DynStore>>,
+    #[cfg(feature = "fetch")]
+    pub(crate) key_fetcher: Option<Arc<dyn crate::scheme::DynKeyFetcher>>,
     pub(crate) clock: Clock,
     /// Sources without secrets may be lent one, where the rest allows it.
     pub(crate) development: bool,
@@ -186,6 +189,13 @@ impl Builder {
         self
     }
 
+    /// Fetches what vendors publish to verify with in a way of your own.
+    #[cfg(feature = "fetch")]
+    pub fn key_fetcher(mut self, fetcher: impl crate::KeyFetcher) -> Self {
+        self.parts.key_fetcher = Some(Arc::new(fetcher));
+        self
+    }
+
     /// Reads the time from `clock`.
     #[cfg(any(test, feature = "test-util"))]
     pub fn clock(mut self, clock: Clock) -> Self {
@@ -250,6 +260,8 @@ impl Default for Parts {
             validators: Vec::new(),
             registered_validators: false,
             store: None,
+            #[cfg(feature = "fetch")]
+            key_fetcher: None,
             clock: Clock::default(),
             development: true,
         }

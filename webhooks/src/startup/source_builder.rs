@@ -32,6 +32,27 @@ impl SourceBuilder {
         self.set("secrets", Value::List(secrets))
     }
 
+    /// A file with the secret and nothing else. Where the provider's handshake brings the secret, the file need not be
+    /// there yet: the first handshake makes it.
+    pub fn secret_file(self, path: &str) -> Self {
+        self.set("secret_file", Value::String(path.to_owned()))
+    }
+
+    /// What was agreed on with a provider whose handshake has to bring it.
+    pub fn verify_token(self, token: impl Into<String>) -> Self {
+        self.set("verify_token", Value::String(token.into()))
+    }
+
+    /// What a delivery must say so that it is for this source: at a path (`$.account`) or in a header. May be called
+    /// several times.
+    pub fn expect(mut self, place: &str, value: &str) -> Self {
+        let table = self.0.entry("expect".to_owned()).or_insert_with(|| in_code(Value::Table(Table::new())));
+        if let Value::Table(expected) = &mut table.value {
+            expected.insert(place.to_owned(), in_code(Value::String(value.to_owned())));
+        }
+        self
+    }
+
     /// `"none"` to accept unsigned requests, or the name of a validator that was registered in code.
     pub fn validator(self, name: &str) -> Self {
         self.set("validator", Value::String(name.to_owned()))

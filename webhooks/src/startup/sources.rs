@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use super::Parts;
 use super::development::{self, SampleRequest};
+use super::fetching;
 use crate::listener::bound::Listener;
 use crate::listener::routes::Routes;
 use crate::listener::validators::{self, DynValidator, Secrets};
 use crate::problem::{Problem, Problems, suggestion};
-use crate::scheme::{BindOptions, Provider};
+use crate::scheme::{BindOptions, KeyOwner, Provider, SecretProblem};
 use crate::settings::config::Config;
 use crate::settings::source::{SourceConfig, ValidatorChoice};
+use crate::source::awaited::AwaitedSecret;
 use crate::source::{Source, Verification};
 
 const DEFAULT_MAX_BODY: u64 = 1 << 20;
@@ -28,7 +30,11 @@ pub(super) fn make(
 ) -> Made {
     let mut made = Made::default();
     for mut source in sources {
-        let wants_secret = source.validator == ValidatorChoice::Scheme && source.secrets.is_empty();
+        let by_scheme = source.validator == ValidatorChoice::Scheme;
+        check_expected(&source, problems);
+        let keyless =
+            source.provider.signature.fetched().is_some() && !source.provider.signature.needs_secret();
+        let wants_secret = by_scheme && source.secrets.is_empty() && source.awaited.is_none() && !keyless;
         let lent = if wants_secret { lend_secret(config, &mut source, parts, problems) } else { None };
         if wants_secret && lent.is_none() {
             continue;
@@ -62,7 +68,8 @@ fn finish(
     let identity = provider.identity.clone();
     Source {
         routes: Routes::new(source.name.as_str(), listeners),
-        handshake: provider.handshake(&source.secrets),
+        handshake: provider.handshake(&source.secrets, source.verify_token.clone()),
+        expected: source.expected,
         identity: if source.batch { identity } else { identity.without_batch() },
         methods: provider.methods(),
         acknowledgement: provider.acknowledgement.clone(),
@@ -78,6 +85,34 @@ fn finish(
         stats: Arc::default(),
         name: source.name,
         verification,
+    }
+}
+
+/// What the vendor signs with one key for all of its customers must say for whom it is.
+fn check_expected(source: &SourceConfig, problems: &Problems) {
+    let provider = &source.provider;
+    let vendors = provider.key_owner == KeyOwner::Vendor && source.validator == ValidatorChoice::Scheme;
+    if vendors && source.expected.is_empty() {
+        problems.add(
+            format!(
+                "{}: {} signs for all of its customers with one key, so that a signature does not say for whom",
+                source.place, provider.title
+            ),
+            format!("say what yours have in common: [webhooks.sources.{}.expect] \"$.path\" = \"text\"", source.name),
+        );
+    }
+    let reads_claims = provider.signature.reads_claims() && source.validator == ValidatorChoice::Scheme;
+    if source.expected.names_claims() && !reads_claims {
+        problems.add(
+            format!("{}: `expect` names a claim, and nothing here reads one", source.place),
+            "name a path (`$.account`) or a header",
+        );
+    }
+    if provider.wants_verify_token() && source.verify_token.is_none() {
+        problems.warn(
+            format!("{} has no `verify_token`: {} cannot be told to send here", source.place, provider.title),
+            "set it to a text of your own, and give the provider the same",
+        );
     }
 }
 
@@ -115,21 +150,34 @@ fn verification(
                 public_url: source.public_url.clone().or_else(|| config.http.public_url.clone()),
                 tolerance: source.tolerance,
             };
-            match source.provider.bind(&source.secrets, &options) {
-                Ok(verifier) => Some(Verification::Scheme(verifier)),
-                Err(flaws) => {
-                    for flaw in flaws {
-                        let place = match flaw.secret_index {
-                            None => source.place.clone(),
-                            Some(_) if source.secrets.len() == 1 => source.secret_place.clone(),
-                            Some(index) => format!("{}, number {}", source.secret_place, index + 1),
-                        };
-                        problems.add(format!("{place}: {}", flaw.what), flaw.help);
-                    }
-                    None
-                }
+            if let Some(file) = &source.awaited {
+                problems.warn(
+                    format!(
+                        "{} waits for the provider's handshake, and believes the first that comes",
+                        source.place
+                    ),
+                    format!("set the webhook up now; its secret will be kept in {}", file.display()),
+                );
+                let awaited = AwaitedSecret::new(source.provider.clone(), options, file.clone());
+                return Some(Verification::Awaited(Box::new(awaited)));
             }
+            let bound = match source.provider.signature.fetched() {
+                None => source.provider.bind(&source.secrets, &options).map(Verification::Scheme),
+                Some(scheme) => fetching::bind(scheme, source, parts, problems)?.map(Verification::Validator),
+            };
+            bound.map_err(|flaws| report(source, flaws, problems)).ok()
         }
+    }
+}
+
+fn report(source: &SourceConfig, flaws: Vec<SecretProblem>, problems: &Problems) {
+    for flaw in flaws {
+        let place = match flaw.secret_index {
+            None => source.place.clone(),
+            Some(_) if source.secrets.len() == 1 => source.secret_place.clone(),
+            Some(index) => format!("{}, number {}", source.secret_place, index + 1),
+        };
+        problems.add(format!("{place}: {}", flaw.what), flaw.help);
     }
 }
 

@@ -100,8 +100,12 @@ impl InMemoryWebhookEventStore {
 
     fn claim_now(&self, key: &EventKey, terms: &ClaimTerms) -> Result<Claim, StoreError> {
         self.with(key, |shard, short, now| {
-            if let Some(active) = shard.active.get_mut(&short) {
-                return Ok(reclaim(active, terms, now));
+            if let Some(active) = shard.get_mut(short) {
+                let claim = reclaim(active, terms, now);
+                if !matches!(claim, Claim::Busy { .. }) {
+                    shard.keep(short, terms.retention.max(terms.lease), now);
+                }
+                return Ok(claim);
             }
             if shard.completed.contains(short) {
                 return Ok(Claim::Completed);
@@ -110,13 +114,13 @@ impl InMemoryWebhookEventStore {
                 return Err(StoreError::Full);
             }
             let token = Token::random();
-            shard.insert_active(short, Active::first_claim(token, now + terms.lease), now + terms.retention);
+            shard.insert(short, token, terms, now);
             Ok(Claim::Granted(Grant { token, attempt: 1, settled: Vec::new() }))
         })
     }
 
     /// Whether a key may be added to a full store after all: what has expired elsewhere is dropped, or, if that was
-    /// asked for, this shard's oldest completed event.
+    /// asked for, this shard's oldest completed event, or another's if it has none.
     fn make_room(&self, shard: &mut Shard, now: Moment) -> bool {
         let mut freed = 0;
         for other in &self.shards {
@@ -127,18 +131,31 @@ impl InMemoryWebhookEventStore {
             freed += before - other.len();
         }
         self.keys.fetch_sub(freed, Ordering::Relaxed);
-        freed > 0 || (self.evict_oldest && shard.completed.evict_oldest())
+        freed > 0
+            || (self.evict_oldest && (shard.completed.evict_oldest() || self.evict_from_another_shard()))
     }
 
-    /// Changes the record that `token` holds live, if it does.
-    fn owned(&self, key: &EventKey, token: Token, change: impl FnOnce(&mut Active, Moment)) -> bool {
-        self.with(key, |shard, short, now| match shard.active.get_mut(&short) {
-            Some(active) if active.is_owned_by(token) => {
-                change(active, now);
-                true
+    fn evict_from_another_shard(&self) -> bool {
+        let evict = |shard: &Mutex<Shard>| shard.try_lock().is_ok_and(|mut it| it.completed.evict_oldest());
+        let evicted = self.shards.iter().any(evict);
+        self.keys.fetch_sub(usize::from(evicted), Ordering::Relaxed);
+        evicted
+    }
+
+    /// Changes the shard if `token` holds the key live.
+    fn owned(
+        &self,
+        key: &EventKey,
+        token: Token,
+        change: impl FnOnce(&mut Shard, u128, Moment),
+    ) -> Result<bool, StoreError> {
+        Ok(self.with(key, |shard, short, now| {
+            let owned = shard.get(short).is_some_and(|it| it.is_owned_by(token));
+            if owned {
+                change(shard, short, now);
             }
-            _ => false,
-        })
+            owned
+        }))
     }
 }
 
@@ -154,11 +171,15 @@ impl WebhookEventStore for InMemoryWebhookEventStore {
     }
 
     async fn renew(&self, key: &EventKey, token: Token, lease: Duration) -> Result<bool, StoreError> {
-        Ok(self.owned(key, token, |active, now| active.extend(now + lease)))
+        self.owned(key, token, |shard, short, now| shard.renew(short, lease, now))
     }
 
     async fn record(&self, key: &EventKey, token: Token, fate: &ListenerFate) -> Result<bool, StoreError> {
-        Ok(self.owned(key, token, |active, _| active.settled.push(fate.clone())))
+        self.owned(key, token, |shard, short, _| {
+            if let Some(active) = shard.get_mut(short) {
+                active.settled.push(fate.clone());
+            }
+        })
     }
 
     async fn settle(
@@ -167,27 +188,24 @@ impl WebhookEventStore for InMemoryWebhookEventStore {
         token: Token,
         settlement: &Settlement,
     ) -> Result<bool, StoreError> {
-        Ok(self.with(key, |shard, short, now| {
-            let Some(active) = shard.active.get_mut(&short).filter(|it| it.is_owned_by(token)) else {
-                return false;
-            };
-            let until = now + settlement.retention;
-            match settlement.state {
-                Settled::Completed => shard.complete(short, settlement.retention, until),
-                Settled::Released => active.settle(Standing::Released, settlement.settled.clone()),
-                Settled::Dead => active.settle(Standing::Dead, settlement.settled.clone()),
+        let standing = match settlement.state {
+            Settled::Completed => None,
+            Settled::Released => Some(Standing::Released),
+            Settled::Dead => Some(Standing::Dead),
+        };
+        self.owned(key, token, |shard, short, now| match (standing, shard.get_mut(short)) {
+            (Some(standing), Some(active)) => {
+                active.settle(standing, settlement.settled.clone());
+                shard.keep(short, settlement.retention, now);
             }
-            if settlement.state != Settled::Completed {
-                shard.keep_active(short, until);
-            }
-            true
-        }))
+            _ => shard.complete(short, settlement.retention, now + settlement.retention),
+        })
     }
 
     async fn forget(&self, key: &EventKey) -> Result<bool, StoreError> {
-        Ok(self.with(key, |shard, short, now| match shard.active.get(&short) {
+        Ok(self.with(key, |shard, short, now| match shard.get(short) {
             Some(active) if active.is_live(now) => false,
-            Some(_) => shard.active.remove(&short).is_some(),
+            Some(_) => shard.remove(short),
             None => shard.completed.remove(short),
         }))
     }

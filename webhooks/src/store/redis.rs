@@ -51,7 +51,7 @@ impl RedisWebhookEventStore {
     async fn first_claim(&self, key: &str, token: Token, terms: &ClaimTerms) -> RedisResult<bool> {
         let fresh = record::first_claim(token, terms);
         let mut set = redis::cmd("SET");
-        set.arg(key).arg(fresh).arg("NX").arg("PX").arg(millis(terms.retention));
+        set.arg(key).arg(fresh).arg("NX").arg("PX").arg(record::kept(terms));
         set.query_async(&mut self.connection.clone()).await
     }
 
@@ -60,7 +60,7 @@ impl RedisWebhookEventStore {
         claim
             .arg(token.to_string())
             .arg(millis(terms.lease))
-            .arg(millis(terms.retention))
+            .arg(record::kept(terms))
             .arg(terms.max_unsettled);
         claim.invoke_async(&mut self.connection.clone()).await
     }

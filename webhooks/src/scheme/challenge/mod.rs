@@ -8,6 +8,8 @@ mod read;
 mod reply;
 
 use http::Method;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 
 use super::json::Extract;
 use super::request::is_form;
@@ -29,6 +31,8 @@ pub(crate) struct ChallengeRule {
     /// The only keys that the body may hold, of its JSON object or of its form.
     only: Option<Vec<String>>,
     input: Option<Input>,
+    /// Whether the input is the secret of all that follows.
+    store: bool,
     reply: ReplyRule,
 }
 
@@ -36,8 +40,15 @@ pub(crate) struct ChallengeRule {
 #[derive(Debug, Clone)]
 struct Condition {
     place: Place,
-    /// The exact text; `None` for any.
-    equals: Option<String>,
+    expected: Expected,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Expected {
+    Anything,
+    Exactly(String),
+    /// The source's `verify_token`: what the user has agreed on with the provider.
+    VerifyToken,
 }
 
 /// The part of a challenge that the reply is made of.
@@ -45,6 +56,7 @@ struct Condition {
 struct Input {
     place: Place,
     charset: Charset,
+    min: usize,
     max: usize,
 }
 
@@ -61,68 +73,101 @@ pub(crate) enum Stage {
 /// A source's challenge rules with its keys.
 pub(crate) struct Handshake {
     rules: Vec<BoundRule>,
+    verify_token: Option<Secret>,
 }
 
 struct BoundRule {
     rule: ChallengeRule,
-    /// A key for each secret, if the reply is signed.
-    keys: Vec<Key>,
+    /// A key for each secret, if the reply is signed, and the key's name.
+    keys: Vec<(String, Key)>,
 }
 
 impl ChallengeRule {
     pub(super) fn method(&self) -> &Method {
         &self.method
     }
+
+    /// Whether its input is the secret of all that follows.
+    pub(super) fn stores_secret(&self) -> bool {
+        self.store
+    }
+
+    pub(super) fn wants_verify_token(&self) -> bool {
+        self.conditions.iter().any(|it| it.expected == Expected::VerifyToken)
+    }
 }
 
 impl Handshake {
-    pub(super) fn new(rules: &[ChallengeRule], scheme: &SignatureScheme, secrets: &[Secret]) -> Self {
+    pub(super) fn new(
+        rules: &[ChallengeRule],
+        scheme: &SignatureScheme,
+        secrets: &[Secret],
+        verify_token: Option<Secret>,
+    ) -> Self {
         let bound = |rule: &ChallengeRule| BoundRule {
             rule: rule.clone(),
             keys: match rule.reply.mac_algorithm() {
-                Some(algorithm) => secrets.iter().filter_map(|it| scheme.key(it, algorithm)).collect(),
+                Some(algorithm) => secrets.iter().filter_map(|it| scheme.reply_key(it, algorithm)).collect(),
                 None => Vec::new(),
             },
         };
-        Self { rules: rules.iter().map(bound).collect() }
+        Self { rules: rules.iter().map(bound).collect(), verify_token }
     }
 
     /// Whether a request of this method may be a challenge that comes without a signature.
     pub(crate) fn may_be_unsigned(&self, method: &Method) -> bool {
-        self.rules.iter().any(|it| !it.rule.signed && it.rule.method == method)
+        self.unsigned(method).next().is_some()
     }
 
-    /// Whether such a challenge can only be recognised by its body.
-    pub(crate) fn reads_unsigned_body(&self, method: &Method) -> bool {
-        self.rules.iter().any(|it| !it.rule.signed && it.rule.method == method && it.rule.reads_body())
+    fn unsigned(&self, method: &Method) -> impl Iterator<Item = &BoundRule> {
+        self.rules.iter().filter(move |it| !it.rule.signed && !it.rule.store && it.rule.method == method)
+    }
+
+    /// The secret that the delivery brings, and its reply, for a source that has none yet.
+    pub(crate) fn offer(&self, delivery: &Delivery) -> Option<Result<(Secret, Reply), Malformed>> {
+        let bound = self.rules.iter().find(|it| it.rule.store && self.matches(&it.rule, delivery))?;
+        let offer = || {
+            let secret = bound.rule.input(delivery)?.ok_or(Malformed::Challenge)?;
+            Ok((Secret::new(secret), bound.rule.reply(delivery, None)?))
+        };
+        Some(offer())
     }
 
     /// The reply, if the delivery is a challenge; an error if it is one that must not be answered.
     pub(crate) fn answer(&self, delivery: &Delivery, stage: Stage) -> Option<Result<Reply, Malformed>> {
         let signed = stage != Stage::BeforeVerification;
-        let bound = self.rules.iter().find(|it| it.rule.signed == signed && it.rule.matches(delivery))?;
+        let mut rules = self.rules.iter().filter(|it| it.rule.signed == signed && !it.rule.store);
+        let bound = rules.find(|it| self.matches(&it.rule, delivery))?;
         let key = match stage {
             Stage::Verified { secret_index: Some(index) } => bound.keys.get(index),
             _ => bound.keys.first(),
         };
         Some(bound.rule.reply(delivery, key))
     }
+
+    fn matches(&self, rule: &ChallengeRule, delivery: &Delivery) -> bool {
+        rule.method == *delivery.method()
+            && rule.conditions.iter().all(|it| it.is_met(delivery, self.verify_token.as_ref()))
+            && rule.has_only(delivery)
+    }
+}
+
+impl Condition {
+    fn is_met(&self, delivery: &Delivery, verify_token: Option<&Secret>) -> bool {
+        let Some(text) = self.place.text(delivery) else { return false };
+        match (&self.expected, verify_token) {
+            (Expected::Anything, _) => true,
+            (Expected::Exactly(expected), _) => text == *expected,
+            // By their hashes: how much of a guess is right must not show in the time.
+            (Expected::VerifyToken, Some(token)) => {
+                Sha256::digest(token.reveal()).ct_eq(&Sha256::digest(text)).into()
+            }
+            (Expected::VerifyToken, None) => false,
+        }
+    }
 }
 
 impl ChallengeRule {
-    fn reads_body(&self) -> bool {
-        self.only.is_some() || self.conditions.iter().any(|it| it.place.is_in_body())
-    }
-
-    fn matches(&self, delivery: &Delivery) -> bool {
-        let met = |condition: &Condition| match (condition.place.text(delivery), &condition.equals) {
-            (Some(text), Some(expected)) => text == *expected,
-            (text, None) => text.is_some(),
-            (None, Some(_)) => false,
-        };
-        self.method == *delivery.method() && self.conditions.iter().all(met) && self.has_only(delivery)
-    }
-
     fn has_only(&self, delivery: &Delivery) -> bool {
         let Some(only) = &self.only else { return true };
         let allowed = |key: &str| only.iter().any(|it| it == key);
@@ -132,15 +177,15 @@ impl ChallengeRule {
         Extract::keys(delivery.body()).is_some_and(|keys| keys.iter().all(|key| allowed(key)))
     }
 
-    fn reply(&self, delivery: &Delivery, key: Option<&Key>) -> Result<Reply, Malformed> {
-        let input = match &self.input {
-            None => None,
-            Some(input) => {
-                let text = input.place.text(delivery).ok_or(Malformed::Challenge)?;
-                let legal = (1..=input.max).contains(&text.len()) && input.charset.admits(&text);
-                Some(if legal { text } else { return Err(Malformed::Challenge) })
-            }
-        };
+    fn input(&self, delivery: &Delivery) -> Result<Option<String>, Malformed> {
+        let Some(input) = &self.input else { return Ok(None) };
+        let text = input.place.text(delivery).ok_or(Malformed::Challenge)?;
+        let legal = (input.min..=input.max).contains(&text.len()) && input.charset.admits(&text);
+        if legal { Ok(Some(text)) } else { Err(Malformed::Challenge) }
+    }
+
+    fn reply(&self, delivery: &Delivery, key: Option<&(String, Key)>) -> Result<Reply, Malformed> {
+        let input = self.input(delivery)?;
         self.reply.make(input.as_deref(), key)
     }
 }

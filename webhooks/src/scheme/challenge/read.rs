@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 
 use super::input::{Charset, Place};
 use super::reply::{Mac, ReplyBody, ReplyRule};
-use super::{ChallengeRule, Condition, Input};
+use super::{ChallengeRule, Condition, Expected, Input};
 use crate::document::TableReader;
 use crate::scheme::signature::{Algorithm, Encoding, header, json_path, parse_header, parse_path};
 
@@ -29,6 +29,7 @@ impl ChallengeRule {
         let conditions = conditions(&reader);
         let only = reader.strings("only");
         let input = if reader.has("input") { read_input(&reader).map(Some) } else { Some(None) };
+        let store = reader.boolean("store").unwrap_or(false);
         let reply = if reader.has("reply") {
             read_reply(&reader)
         } else {
@@ -37,7 +38,7 @@ impl ChallengeRule {
         };
         let rule = || {
             let (method, signed, conditions) = (method?, signed?, conditions?);
-            Some(Self { method, signed, conditions, only, input: input?, reply: reply? })
+            Some(Self { method, signed, conditions, only, input: input?, store, reply: reply? })
         };
         let rule = rule().filter(|rule| rule.check(&reader));
         reader.finish();
@@ -60,7 +61,11 @@ impl ChallengeRule {
         if !self.signed && self.conditions.iter().any(|it| it.place.is_in_body()) && self.only.is_none() {
             complain("only", "an unsigned challenge could swallow an event", "list the only keys it has");
         }
-        if self.reply.mentions("{input}") != self.input.is_some() && self.reply.mac.is_none() {
+        if self.store && (self.signed || self.input.is_none()) {
+            complain("store", "only an unsigned challenge with an `input` brings a secret", "remove it");
+        }
+        let used = self.reply.mentions("{input}") || self.reply.mac.is_some() || self.store;
+        if used != self.input.is_some() {
             complain("input", "`{input}` and `input` come together", "add the one or remove the other");
         }
         if self.reply.mac.is_some() && !self.input.as_ref().is_some_and(|it| it.charset.is_safe_to_sign()) {
@@ -86,8 +91,12 @@ fn conditions(reader: &TableReader<'_>) -> Option<Vec<Condition>> {
         }
         let table = reader.table(kind)?;
         for (name, value) in table.string_entries() {
-            let equals = Some(value).filter(|it| it != "*");
-            conditions.push(Condition { place: place(&table, name)?, equals });
+            let expected = match value.as_str() {
+                "*" => Expected::Anything,
+                "{verify_token}" => Expected::VerifyToken,
+                _ => Expected::Exactly(value),
+            };
+            conditions.push(Condition { place: place(&table, name)?, expected });
         }
     }
     Some(conditions)
@@ -109,9 +118,15 @@ fn read_input(reader: &TableReader<'_>) -> Option<Input> {
     };
     let charset =
         if table.has("charset") { table.one_of("charset", &Charset::NAMES) } else { Some(Charset::Word) };
+    let min = if table.has("min") { table.unsigned("min") } else { Some(1) };
     let max = if table.has("max") { table.unsigned("max") } else { Some(MAX_INPUT) };
     table.finish();
-    Some(Input { place: place?, charset: charset?, max: usize::try_from(max?).ok()? })
+    Some(Input {
+        place: place?,
+        charset: charset?,
+        min: usize::try_from(min?).ok()?.max(1),
+        max: usize::try_from(max?).ok()?,
+    })
 }
 
 fn read_reply(reader: &TableReader<'_>) -> Option<ReplyRule> {

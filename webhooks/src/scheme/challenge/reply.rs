@@ -6,7 +6,7 @@ use crate::rejection::Malformed;
 use crate::reply::Reply;
 use crate::scheme::signature::{Algorithm, Encoding, Key};
 
-/// What a challenge is answered with. In its texts, `{input}` and `{mac}` are filled in.
+/// What a challenge is answered with. In its texts, `{input}`, `{mac}` and `{key_id}` are filled in.
 #[derive(Debug, Clone)]
 pub(super) struct ReplyRule {
     pub(super) status: StatusCode,
@@ -43,14 +43,18 @@ impl ReplyRule {
         body.contains(name) || self.headers.iter().any(|(_, value)| value.contains(name))
     }
 
-    pub(super) fn make(&self, input: Option<&str>, key: Option<&Key>) -> Result<Reply, Malformed> {
+    pub(super) fn make(&self, input: Option<&str>, key: Option<&(String, Key)>) -> Result<Reply, Malformed> {
         let input = input.unwrap_or_default();
-        let mac = match &self.mac {
-            None => String::new(),
-            Some(mac) => mac.encoding.encode(&key.ok_or(Malformed::Challenge)?.mac_of(input.as_bytes())),
+        let (key_id, mac) = match &self.mac {
+            None => ("", String::new()),
+            Some(mac) => {
+                let (id, key) = key.ok_or(Malformed::Challenge)?;
+                (id.as_str(), mac.encoding.encode(&key.mac_of(input.as_bytes())))
+            }
         };
         // The input's alphabet has no braces and nothing that JSON would escape.
-        let fill = |text: &str| text.replace("{mac}", &mac).replace("{input}", input);
+        let fill =
+            |text: &str| text.replace("{key_id}", key_id).replace("{mac}", &mac).replace("{input}", input);
         let reply = Reply::empty(self.status);
         let mut reply = match &self.body {
             ReplyBody::None => reply,

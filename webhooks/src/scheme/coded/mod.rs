@@ -1,11 +1,22 @@
 //! The few schemes that the language cannot express: one file each.
 
+mod adyen;
+mod braintree;
+mod client_state;
+mod contentful;
+pub(super) mod jwt;
+mod monday;
+mod netlify;
 pub(crate) mod twilio;
 
-use http::HeaderMap;
+use std::time::SystemTime;
 
-use super::request::Request;
-use super::signature::{BindOptions, BodyCoverage, Covers, SecretProblem};
+use http::{HeaderMap, HeaderValue};
+
+use super::request::{Request, single};
+use super::signature::{
+    Algorithm, BindOptions, BodyCoverage, Covers, Key, KeyFlaw, SecretForm, SecretProblem,
+};
 use super::validator::Verified;
 use crate::rejection::Rejection;
 use crate::secret::Secret;
@@ -13,51 +24,119 @@ use crate::secret::Secret;
 /// A scheme in code, named by `validator = "…"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coded {
+    Adyen,
+    Braintree,
+    ClientState,
+    Contentful,
+    Monday,
+    Netlify,
     Twilio,
 }
 
 /// A scheme in code with its keys.
-pub(super) enum CodedVerifier {
-    Twilio(twilio::TwilioVerifier),
+pub(super) trait CodedVerifier: Send + Sync + 'static {
+    /// What the headers alone condemn.
+    fn precheck(&self, headers: &HeaderMap) -> Result<(), Rejection>;
+
+    fn verify(&self, request: &Request<'_>) -> Result<Verified, Rejection>;
+
+    /// The headers that make a request a valid one; `None` where the signature stands in the body.
+    fn sign(&self, request: &Request<'_>, at: SystemTime) -> Option<HeaderMap>;
+
+    /// What belongs into the body in the place of a signature, where nothing is signed.
+    fn token(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Coded {
-    pub(super) const NAMES: [(&'static str, Self); 1] = [("twilio", Self::Twilio)];
+    pub(super) const NAMES: [(&'static str, Self); 7] = [
+        ("adyen", Self::Adyen),
+        ("braintree", Self::Braintree),
+        ("client-state", Self::ClientState),
+        ("contentful", Self::Contentful),
+        ("monday", Self::Monday),
+        ("netlify", Self::Netlify),
+        ("twilio", Self::Twilio),
+    ];
 
     pub(super) fn covers(self) -> Covers {
-        match self {
+        let (body, time) = match self {
+            // Eight fields of each item.
+            Self::Adyen => (BodyCoverage::Partial, false),
+            Self::Braintree | Self::Netlify => (BodyCoverage::Full, false),
+            Self::Contentful => (BodyCoverage::Full, true),
+            Self::ClientState => (BodyCoverage::None, false),
+            // The token names the account and nothing of what happened in it.
+            Self::Monday => (BodyCoverage::None, true),
             // Names and values are joined without separators: `a=bc` and `ab=c` have the same signature.
-            Self::Twilio => Covers { body: BodyCoverage::Weak, time: false, url: true },
-        }
+            Self::Twilio => (BodyCoverage::Weak, false),
+        };
+        Covers { body, time, url: self == Self::Twilio }
     }
 
     pub(super) fn bind(
         self,
         secrets: &[Secret],
         options: &BindOptions,
-    ) -> Result<CodedVerifier, Vec<SecretProblem>> {
+    ) -> Result<Box<dyn CodedVerifier>, Vec<SecretProblem>> {
+        Ok(match self {
+            Self::Adyen => Box::new(adyen::AdyenVerifier::bind(secrets)?),
+            Self::Braintree => Box::new(braintree::BraintreeVerifier::bind(secrets)?),
+            Self::ClientState => Box::new(client_state::ClientStateVerifier::bind(secrets)?),
+            Self::Contentful => Box::new(contentful::ContentfulVerifier::bind(secrets, options)?),
+            Self::Monday => Box::new(monday::MondayVerifier::bind(secrets)?),
+            Self::Netlify => Box::new(netlify::NetlifyVerifier::bind(secrets)?),
+            Self::Twilio => Box::new(twilio::TwilioVerifier::bind(secrets, options)?),
+        })
+    }
+
+    /// The key of signed replies to challenges, and the name that it goes by with the provider.
+    pub(super) fn reply_key(self, secret: &Secret, algorithm: Algorithm) -> Option<(String, Key)> {
         match self {
-            Self::Twilio => twilio::TwilioVerifier::bind(secrets, options).map(CodedVerifier::Twilio),
+            Self::Braintree => braintree::reply_key(secret, algorithm),
+            _ => Some((String::new(), Key::new(algorithm, &SecretForm::Utf8.decode(secret.reveal()).ok()?)?)),
         }
+    }
+
+    /// A random secret of the right form, for development.
+    pub(super) fn generate_secret(self) -> Option<Secret> {
+        let (form, with_key_id) = match self {
+            Self::Adyen => (SecretForm::Hex, false),
+            Self::Braintree => (SecretForm::Utf8, true),
+            Self::ClientState | Self::Contentful | Self::Monday | Self::Netlify | Self::Twilio => {
+                (SecretForm::Utf8, false)
+            }
+        };
+        form.generate(Algorithm::HmacSha256, with_key_id)
     }
 }
 
-impl CodedVerifier {
-    pub(super) fn precheck(&self, headers: &HeaderMap) -> Result<(), Rejection> {
-        match self {
-            Self::Twilio(it) => it.precheck(headers),
+/// A key out of each secret; every one that cannot be one is reported.
+fn keys<K>(
+    secrets: &[Secret],
+    key: impl Fn(&str) -> Result<K, KeyFlaw>,
+) -> Result<Vec<K>, Vec<SecretProblem>> {
+    let mut problems = Vec::new();
+    let mut keys = Vec::new();
+    for (index, secret) in secrets.iter().enumerate() {
+        if let Some(problem) = SecretProblem::of_blank(index, secret.reveal()) {
+            problems.push(problem);
+            continue;
+        }
+        match key(secret.reveal()) {
+            Ok(key) => keys.push(key),
+            Err((what, help)) => problems.push(SecretProblem::new(index, what, help)),
         }
     }
-
-    pub(super) fn verify(&self, request: &Request<'_>) -> Result<Verified, Rejection> {
-        match self {
-            Self::Twilio(it) => it.verify(request),
-        }
-    }
-
-    pub(super) fn sign(&self, request: &Request<'_>) -> Option<HeaderMap> {
-        match self {
-            Self::Twilio(it) => it.sign(request),
-        }
-    }
+    if problems.is_empty() { Ok(keys) } else { Err(problems) }
 }
+
+/// The text of the one header that carries the signature.
+fn signature_text<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> Result<&'h str, Rejection> {
+    let value: &HeaderValue = single(headers, name)?.ok_or(Rejection::SignatureMissing)?;
+    value.to_str().map_err(|_| Rejection::SignatureMalformed)
+}
+
+#[cfg(test)]
+pub(super) mod tests;

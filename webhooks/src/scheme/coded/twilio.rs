@@ -2,6 +2,7 @@
 //! <https://www.twilio.com/docs/usage/webhooks/webhooks-security>
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +12,7 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::CodedVerifier;
 use crate::rejection::Rejection;
 use crate::scheme::request::{Request, is_form, single};
 use crate::scheme::signature::{BindOptions, SecretForm, SecretProblem};
@@ -33,27 +35,12 @@ type Parameters<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 impl TwilioVerifier {
     pub(crate) fn bind(secrets: &[Secret], options: &BindOptions) -> Result<Self, Vec<SecretProblem>> {
-        let mut problems = Vec::new();
-        let mut keys = Vec::new();
-        for (index, secret) in secrets.iter().enumerate() {
-            if let Some(problem) = SecretProblem::of_blank(index, secret.reveal()) {
-                problems.push(problem);
-                continue;
-            }
-            match SecretForm::Utf8.decode(secret.reveal()) {
-                Ok(key) => keys.extend(Hmac::new_from_slice(&key)),
-                Err((what, help)) => problems.push(SecretProblem::new(index, what, help)),
-            }
-        }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+        let keys = super::keys(secrets, |text| {
+            let key = SecretForm::Utf8.decode(text)?;
+            Hmac::new_from_slice(&key).map_err(|_| ("the secret cannot be a key", "copy it again"))
+        })?;
         let public_url = options.public_url.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
         Ok(Self { keys, public_url })
-    }
-
-    pub(crate) fn precheck(&self, headers: &HeaderMap) -> Result<(), Rejection> {
-        single(headers, &SIGNATURE)?.map(drop).ok_or(Rejection::SignatureMissing)
     }
 
     pub(crate) fn verify(&self, request: &Request<'_>) -> Result<Verified, Rejection> {
@@ -80,14 +67,6 @@ impl TwilioVerifier {
         self.keys.iter().position(matches).map(Verified::by_secret).ok_or(Rejection::SignatureMismatch)
     }
 
-    pub(crate) fn sign(&self, request: &Request<'_>) -> Option<HeaderMap> {
-        let (url, parameters) = self.content(request)?;
-        let tag = tag(self.keys.first()?, &url, &canonical(parameters));
-        let mut headers = HeaderMap::new();
-        headers.insert(SIGNATURE, HeaderValue::from_str(&STANDARD.encode(tag)).ok()?);
-        Some(headers)
-    }
-
     /// The signed URL and parameters; `None` if the body is neither a form nor the one that the URL vouches for.
     fn content<'r>(&self, request: &Request<'r>) -> Option<(String, Parameters<'r>)> {
         let url = format!("{}{}", self.public_url, request.path_and_query);
@@ -99,6 +78,24 @@ impl TwilioVerifier {
         }
         let readable = request.body.is_empty() || is_form(request.headers);
         readable.then(|| (url, form_urlencoded::parse(request.body).collect()))
+    }
+}
+
+impl CodedVerifier for TwilioVerifier {
+    fn precheck(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        single(headers, &SIGNATURE)?.map(drop).ok_or(Rejection::SignatureMissing)
+    }
+
+    fn verify(&self, request: &Request<'_>) -> Result<Verified, Rejection> {
+        Self::verify(self, request)
+    }
+
+    fn sign(&self, request: &Request<'_>, _: SystemTime) -> Option<HeaderMap> {
+        let (url, parameters) = self.content(request)?;
+        let tag = tag(self.keys.first()?, &url, &canonical(parameters));
+        let mut headers = HeaderMap::new();
+        headers.insert(SIGNATURE, HeaderValue::from_str(&STANDARD.encode(tag)).ok()?);
+        Some(headers)
     }
 }
 

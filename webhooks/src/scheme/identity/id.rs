@@ -7,7 +7,7 @@ use super::{Facts, Identity};
 use crate::delivery::Delivery;
 use crate::rejection::Malformed;
 use crate::scheme::json::{self, JsonPath};
-use crate::scheme::signature::{BodyCoverage, SignatureScheme};
+use crate::scheme::signature::SignatureScheme;
 
 /// The longest id, in bytes.
 const MAX_LEN: usize = 512;
@@ -16,7 +16,12 @@ const MAX_LEN: usize = 512;
 #[derive(Debug, Clone, Default)]
 pub(super) struct IdSource {
     pub(super) headers: Vec<HeaderName>,
-    pub(super) paths: Vec<JsonPath>,
+    /// Several paths in one entry make up the id together.
+    pub(super) paths: Vec<Vec<JsonPath>>,
+    /// Whether the digest of the body is the id of an event that has none of its own.
+    pub(super) digest: bool,
+    /// Whether the id is a token that is good for one body only, because it is all that is signed.
+    pub(super) bind_body: bool,
     /// Whether an event may come without one; it is then handled without deduplication.
     pub(super) optional: bool,
     /// Whether the signature speaks for it.
@@ -25,13 +30,14 @@ pub(super) struct IdSource {
 
 impl IdSource {
     pub(super) fn is_none(&self) -> bool {
-        self.headers.is_empty() && self.paths.is_empty()
+        self.headers.is_empty() && self.paths.is_empty() && !self.digest
     }
 
     /// Whether a scheme's signature speaks for every place where the id may stand.
     pub(super) fn is_signed_by(&self, scheme: Option<&SignatureScheme>) -> bool {
         let Some(scheme) = scheme else { return false };
-        let body = self.paths.is_empty() || scheme.covers().body >= BodyCoverage::Weak;
+        // A token is signed by definition; a digest speaks for itself.
+        let body = self.paths.is_empty() || self.bind_body || scheme.covers_ids_in_body();
         !self.is_none() && body && self.headers.iter().all(|name| scheme.covers_header(name))
     }
 }
@@ -44,6 +50,7 @@ impl Identity {
             None => self.body_id(facts, |_| true)?,
         };
         match found {
+            None if self.plan.id.digest => Ok(Some(digest(delivery.body()))),
             None if !self.plan.id.optional && self.has_id() => Err(Malformed::IdMissing),
             found => Ok(found),
         }
@@ -68,7 +75,11 @@ impl Identity {
             Some(id) => Some(id),
             None => self.body_id(facts, |of_element| !of_element)?,
         };
-        let stem = delivery_id.unwrap_or_else(|| hex::encode(Sha256::digest(element)));
+        let stem = delivery_id.unwrap_or_else(|| match self.plan.id.digest {
+            // What tells two equal elements apart, a time perhaps, may stand beside them.
+            true => digest(delivery.body()),
+            false => digest(element.as_bytes()),
+        });
         Ok(Some(format!("{stem}#{position}")))
     }
 
@@ -87,10 +98,19 @@ impl Identity {
         facts: &Facts<'_, '_>,
         wanted: impl Fn(bool) -> bool,
     ) -> Result<Option<String>, Malformed> {
-        let mut slots = self.id_slots.iter().filter(|slot| wanted(slot.of_element));
-        let Some(raw) = slots.find_map(|slot| facts.get(*slot)) else { return Ok(None) };
-        usable(&json::text(raw).ok_or(Malformed::IdUnusable)?).map(Some)
+        let mut entries = self.id_slots.iter().filter(|slots| wanted(slots.iter().any(|it| it.of_element)));
+        let Some(raw) = entries.find_map(|slots| slots.iter().map(|it| facts.get(*it)).collect()) else {
+            return Ok(None);
+        };
+        let raw: Vec<&str> = raw;
+        let texts: Option<Vec<_>> = raw.into_iter().map(json::text).collect();
+        let texts = texts.filter(|it| it.iter().all(|it| !it.is_empty())).ok_or(Malformed::IdUnusable)?;
+        usable(&texts.join("+")).map(Some)
     }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
 fn usable(text: &str) -> Result<String, Malformed> {

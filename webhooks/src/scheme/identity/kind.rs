@@ -23,10 +23,12 @@ pub(super) struct TypeSource {
     pub(super) names: BTreeMap<String, String>,
     /// The type in the body, which must agree with the header.
     pub(super) check: Option<JsonPath>,
-    /// What is joined to the header's value with a dot: GitHub's `issues` and `opened`.
+    /// What is joined to the type with a dot: GitHub's `issues` and `opened`.
     pub(super) action: Option<JsonPath>,
     /// Where the body names it: the first of these that is there.
     pub(super) paths: Vec<JsonPath>,
+    /// The type is the last key of the first of these that is there: Telegram's `$.message`.
+    pub(super) keys: Vec<JsonPath>,
     /// The type of events that name none.
     pub(super) constant: Option<String>,
 }
@@ -36,9 +38,10 @@ impl TypeSource {
     pub(super) fn leave_elements(&mut self) {
         let of_document = |path: &JsonPath| !path.is_of_element();
         self.paths.retain(of_document);
+        self.keys.retain(of_document);
         self.check = self.check.take().filter(of_document);
         self.action = self.action.take().filter(of_document);
-        if self.header.is_none() && self.paths.is_empty() {
+        if self.header.is_none() && self.paths.is_empty() && self.keys.is_empty() {
             self.constant.get_or_insert_with(|| BATCH.to_owned());
         }
     }
@@ -50,12 +53,18 @@ impl Identity {
             Some(kind) => Some(kind),
             None => self.body_type(facts)?,
         };
+        let action = self.action_slot.and_then(|slot| facts.get(slot)).and_then(json::text);
+        let action = action.filter(|it| !it.is_empty());
+        let kind = match (kind, action) {
+            (Some(kind), Some(action)) => Some(format!("{kind}.{action}")),
+            (kind, _) => kind.or_else(|| self.present_key(facts)),
+        };
         let kind = kind.or_else(|| self.plan.kind.constant.clone()).ok_or(Malformed::TypeMissing)?;
         if (1..=MAX_LEN).contains(&kind.len()) { Ok(kind) } else { Err(Malformed::TypeMissing) }
     }
 
-    /// The type that the header announces. Where the body has a say too, the body's word counts: the header is
-    /// hardly ever signed.
+    /// The type that the header announces. Where the body has a say too, they must agree: the header is hardly ever
+    /// signed.
     fn announced_type(
         &self,
         delivery: &Delivery,
@@ -70,23 +79,26 @@ impl Identity {
         let checked = self.check_slot.and_then(|slot| facts.get(slot)).and_then(json::text);
         let announced = match (header, checked) {
             (Some(header), Some(body)) => {
-                // A value that is not listed may be newer than this list: then there is nothing to compare.
-                let expected = source.names.get(header).map(String::as_str);
-                let expected = if source.names.is_empty() { Some(header) } else { expected };
-                if expected.is_some_and(|it| it != body) {
-                    return Err(Malformed::TypeMismatch);
+                let listed = source.names.get(header).map(String::as_str);
+                let expected = if source.names.is_empty() { Some(header) } else { listed };
+                match expected {
+                    Some(expected) if expected != body => return Err(Malformed::TypeMismatch),
+                    Some(_) => header.to_owned(),
+                    // Newer than this list, or a stranger's: only the body's word is known to be the provider's.
+                    None => body.into_owned(),
                 }
-                body.into_owned()
             }
             (None, Some(body)) => body.into_owned(),
-            (Some(header), None) => source.names.get(header).map_or(header, String::as_str).to_owned(),
+            (Some(header), None) => header.to_owned(),
             (None, None) => return Ok(None),
         };
-        let action = self.action_slot.and_then(|slot| facts.get(slot)).and_then(json::text);
-        Ok(Some(match action {
-            Some(action) => format!("{announced}.{action}"),
-            None => announced,
-        }))
+        Ok(Some(announced))
+    }
+
+    fn present_key(&self, facts: &Facts<'_, '_>) -> Option<String> {
+        let mut keys = self.key_slots.iter().zip(&self.plan.kind.keys);
+        let (_, path) = keys.find(|(slot, _)| facts.get(**slot).is_some())?;
+        path.last_key().map(str::to_owned)
     }
 
     fn body_type(&self, facts: &Facts<'_, '_>) -> Result<Option<String>, Malformed> {

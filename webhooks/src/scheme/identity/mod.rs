@@ -22,8 +22,9 @@ pub(crate) struct Identity {
     plan: Plan,
     document: Extract,
     element: Extract,
-    id_slots: Vec<Slot>,
+    id_slots: Vec<Vec<Slot>>,
     type_slots: Vec<Slot>,
+    key_slots: Vec<Slot>,
     check_slot: Option<Slot>,
     action_slot: Option<Slot>,
     payload_slot: Option<Slot>,
@@ -73,13 +74,17 @@ impl Identity {
     pub(crate) fn identify(&self, delivery: &Delivery) -> Result<Vec<Part>, Malformed> {
         let text = self.plan.body.json(delivery)?;
         let document = self.document.read(&text)?;
+        // An event is an object or a list. The input of a challenge, signed with the same key, may be a number.
+        if !matches!(text.trim_ascii_start().first(), Some(b'{' | b'[')) {
+            return Err(Malformed::Body);
+        }
         let Some(batch) = self.batch_slot else {
             let facts = Facts { document: &document, element: &[] };
             let id = self.id(delivery, &facts)?;
             return Ok(vec![self.part(delivery, &text, &facts, id, None)?]);
         };
-        let raw = document[batch.index].ok_or(Malformed::PayloadMissing)?;
-        let elements: Vec<&RawValue> = serde_json::from_str(raw).map_err(|_| Malformed::PayloadMissing)?;
+        let raw = document[batch.index].ok_or(Malformed::BatchMissing)?;
+        let elements: Vec<&RawValue> = serde_json::from_str(raw).map_err(|_| Malformed::BatchMissing)?;
         let parts = elements.iter().enumerate().map(|(position, raw)| {
             let element = self.element.read(raw.get().as_bytes())?;
             let facts = Facts { document: &document, element: &element };
@@ -99,6 +104,11 @@ impl Identity {
         self.plan.id.signed
     }
 
+    /// Whether the id is a token that must not come again with another body.
+    pub(crate) fn binds_body(&self) -> bool {
+        self.plan.id.bind_body
+    }
+
     /// Whether a delivery may hold several events.
     pub(crate) fn is_batch(&self) -> bool {
         self.plan.batch.is_some()
@@ -109,7 +119,7 @@ impl Identity {
         let mut plan = self.plan.clone();
         if plan.batch.take().is_some() {
             plan.payload = JsonPath::root();
-            plan.id.paths.retain(|path| !path.is_of_element());
+            plan.id.paths.retain(|paths| !paths.iter().any(JsonPath::is_of_element));
             plan.kind.leave_elements();
         }
         Self::new(plan)
@@ -121,7 +131,7 @@ impl Identity {
     }
 
     /// The header that carries the id.
-    pub(super) fn id_header(&self) -> Option<&HeaderName> {
+    pub(crate) fn id_header(&self) -> Option<&HeaderName> {
         self.plan.id.headers.first()
     }
 
@@ -132,8 +142,9 @@ impl Identity {
             paths.push(path.clone());
             Slot { of_element: path.is_of_element(), index: paths.len() - 1 }
         };
-        let id_slots = plan.id.paths.iter().map(&mut slot).collect();
+        let id_slots = plan.id.paths.iter().map(|it| it.iter().map(&mut slot).collect()).collect();
         let type_slots = plan.kind.paths.iter().map(&mut slot).collect();
+        let key_slots = plan.kind.keys.iter().map(&mut slot).collect();
         let check_slot = plan.kind.check.as_ref().map(&mut slot);
         let action_slot = plan.kind.action.as_ref().map(&mut slot);
         let payload_slot = Some(&plan.payload).filter(|it| !it.is_root()).map(&mut slot);
@@ -143,6 +154,7 @@ impl Identity {
             element: Extract::new(&element),
             id_slots,
             type_slots,
+            key_slots,
             check_slot,
             action_slot,
             payload_slot,
@@ -160,7 +172,8 @@ impl Identity {
         element: Option<&str>,
     ) -> Result<Part, Malformed> {
         let raw = match (self.payload_slot, element) {
-            (Some(slot), _) => Some(facts.get(slot).ok_or(Malformed::PayloadMissing)?),
+            // Thin events have no object to point at; they are their own payload.
+            (Some(slot), element) => facts.get(slot).or(element),
             (None, Some(element)) if self.plan.payload.is_of_element() => Some(element),
             (None, _) => None,
         };

@@ -57,8 +57,11 @@ impl Plan {
         let kind = &self.kind;
         let of_element = |path: &&JsonPath| path.is_of_element();
         let uses = [
-            ("id", self.id.paths.iter().find(of_element)),
-            ("type", kind.paths.iter().chain(&kind.check).chain(&kind.action).find(of_element)),
+            ("id", self.id.paths.iter().flatten().find(of_element)),
+            (
+                "type",
+                kind.paths.iter().chain(&kind.keys).chain(&kind.check).chain(&kind.action).find(of_element),
+            ),
             ("payload", Some(&self.payload).filter(of_element)),
         ];
         for (key, path) in uses {
@@ -96,20 +99,23 @@ fn read_body(reader: &TableReader<'_>) -> Option<BodyKind> {
 
 fn read_id(reader: &TableReader<'_>, scheme: Option<&SignatureScheme>) -> Option<IdSource> {
     let headers = list(reader, "id_header", parse_header);
-    let paths = list(reader, "id", parse_path);
-    let none = optional(reader, "no_id", |key| reader.boolean(key));
-    let allowed_to_lack = optional(reader, "id_optional", |key| reader.boolean(key));
-    let (headers, paths, none) = (headers?, paths?, none?);
-    let declared = !headers.is_empty() || !paths.is_empty();
+    let paths = list(reader, "id", parse_paths);
+    let flag = |key: &str| optional(reader, key, |key| reader.boolean(key));
+    let (none, digest, bind_body) = (flag("no_id"), flag("id_digest"), flag("bind_body"));
+    let allowed_to_lack = flag("id_optional");
+    let (headers, paths, none, digest) = (headers?, paths?, none?, digest?);
+    let declared = !headers.is_empty() || !paths.is_empty() || digest;
     if declared == none {
         reader.problem(
             "id",
             if none { "there are both an id and `no_id`" } else { "is missing" },
-            "give a path (`id`), a header (`id_header`), or `no_id = true` if events have none",
+            "give a path (`id`), a header (`id_header`), `id_digest = true` if a body never comes twice but when it \
+             is sent again, or `no_id = true`",
         );
         return None;
     }
-    let mut id = IdSource { headers, paths, optional: allowed_to_lack?, signed: false };
+    let mut id =
+        IdSource { headers, paths, digest, bind_body: bind_body?, optional: allowed_to_lack?, signed: false };
     id.signed = id.is_signed_by(scheme);
     Some(id)
 }
@@ -123,6 +129,7 @@ fn read_type(reader: &TableReader<'_>) -> Option<TypeSource> {
     let header = optional(reader, "type_header", |key| header(reader, key).map(Some));
     let (check, action) = (path("type_check"), path("type_action"));
     let paths = list(reader, "type", parse_path);
+    let keys = list(reader, "type_key", parse_path);
     let constant = optional(reader, "type_constant", |key| reader.string(key).map(Some));
     let source = TypeSource {
         header: header?,
@@ -130,14 +137,21 @@ fn read_type(reader: &TableReader<'_>) -> Option<TypeSource> {
         check: check?,
         action: action?,
         paths: paths?,
+        keys: keys?,
         constant: constant?,
     };
-    if source.header.is_none() && source.paths.is_empty() && source.constant.is_none() {
+    let named = source.header.is_some() || !source.paths.is_empty() || !source.keys.is_empty();
+    if !named && source.constant.is_none() {
         let help = "give a path (`type`), a header (`type_header`) or a fixed one (`type_constant`)";
         reader.problem("type", "is missing", help);
         return None;
     }
     Some(source)
+}
+
+/// `$.a + $.b`: several places that make up one text.
+fn parse_paths(reader: &TableReader<'_>, key: &str, text: &str) -> Option<Vec<JsonPath>> {
+    text.split(" + ").map(|path| parse_path(reader, key, path)).collect()
 }
 
 /// Reads an optional key: the default where it is missing, `None` where it is wrong.

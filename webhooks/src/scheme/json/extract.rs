@@ -143,7 +143,20 @@ impl<'t> Visitor<'t> for Walk<'_, 't> {
     }
 
     fn visit_seq<A: SeqAccess<'t>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        for index in 0_usize.. {
+            let wanted = || self.branch.children.iter().find(|(name, _)| **name == *format!("[{index}]"));
+            let child = if self.branch.children.is_empty() { None } else { wanted() };
+            let more = match child {
+                None => seq.next_element::<IgnoredAny>()?.is_some(),
+                Some((_, branch)) => {
+                    let (found, duplicate) = (&mut *self.found, self.duplicate);
+                    seq.next_element_seed(Walk { branch, capture: true, found, duplicate })?.is_some()
+                }
+            };
+            if !more {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -187,7 +200,8 @@ impl Visitor<'_> for KeyOf<'_> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().position(|(name, _)| **name == *key))
+        // A child in brackets is a list's element, and no key is one.
+        Ok(self.0.iter().position(|(name, _)| **name == *key && !key.starts_with('[')))
     }
 }
 
@@ -227,6 +241,17 @@ mod tests {
         );
         assert_eq!(read(&["$.id.deep"], body), Ok(vec![None]));
         assert_eq!(read(&["$"], " [1] "), Ok(vec![Some("[1]")]));
+    }
+
+    #[test]
+    fn elements_of_lists() {
+        let body = r#"{"a":[{"id":1},{"id":2}],"b":{"[0]":3}}"#;
+        assert_eq!(
+            read(&["$.a[1].id", "$.a[0]", "$.a[2]", "$.a.id", "$.b[0]"], body),
+            Ok(vec![Some("2"), Some(r#"{"id":1}"#), None, None, None])
+        );
+        assert_eq!(read(&["$[0].id"], r#"[{"id":1}]"#), Ok(vec![Some("1")]));
+        assert_eq!(read(&["$[0].id"], r#"{"id":1}"#), Ok(vec![None]));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A path of object keys. `$` is the whole document, `@` the element of a batch that is being read.
+/// A path of object keys and list indexes. `$` is the whole document, `@` the element of a batch that is being read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JsonPath {
     pub(super) keys: Vec<Box<str>>,
@@ -10,21 +10,31 @@ pub(crate) struct JsonPath {
 }
 
 impl JsonPath {
-    /// Parses `$`, `$.a.b` or `@.a`. Keys are everything between two dots, but brackets and quotes.
+    /// Parses `$`, `$.a.b`, `$.list[0].a` or `@.a`. Keys are everything between two dots, but brackets and quotes.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let of_element = text.starts_with('@');
-        let rest = text.strip_prefix(['$', '@'])?;
-        if rest.is_empty() {
-            return Some(Self { keys: Vec::new(), of_element });
+        let mut rest = text.strip_prefix(['$', '@'])?;
+        let mut keys = Vec::new();
+        while !rest.is_empty() {
+            let (key, tail) = match rest.strip_prefix('.') {
+                Some(named) => named.split_at(named.find(['.', '[']).unwrap_or(named.len())),
+                None => rest.split_at(rest.find(']')? + 1),
+            };
+            let legal = if rest.starts_with('.') { is_key(key) } else { is_index(key) };
+            keys.push(legal.then(|| Box::from(key))?);
+            rest = tail;
         }
-        let keys = rest.strip_prefix('.')?.split('.').map(Box::from).collect::<Vec<Box<str>>>();
-        let legal = |key: &str| !key.is_empty() && !key.contains(['[', ']', '"', '\'', '$', '@', ' ']);
-        keys.iter().all(|key| legal(key)).then_some(Self { keys, of_element })
+        Some(Self { keys, of_element })
     }
 
     /// The whole document.
     pub(crate) fn root() -> Self {
         Self { keys: Vec::new(), of_element: false }
+    }
+
+    /// The key that the path ends with.
+    pub(crate) fn last_key(&self) -> Option<&str> {
+        self.keys.last().map(|it| &**it)
     }
 
     pub(crate) fn is_root(&self) -> bool {
@@ -37,10 +47,25 @@ impl JsonPath {
     }
 }
 
+fn is_key(text: &str) -> bool {
+    !text.is_empty() && !text.contains(['[', ']', '"', '\'', '$', '@', ' '])
+}
+
+/// `[0]`, `[12]`: an element of a list.
+fn is_index(text: &str) -> bool {
+    let digits = text.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or_default();
+    (1..=4).contains(&digits.len())
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && (digits == "0" || !digits.starts_with('0'))
+}
+
 impl fmt::Display for JsonPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.of_element { "@" } else { "$" })?;
-        self.keys.iter().try_for_each(|key| write!(f, ".{key}"))
+        self.keys.iter().try_for_each(|key| match key.starts_with('[') {
+            true => f.write_str(key),
+            false => write!(f, ".{key}"),
+        })
     }
 }
 
@@ -50,10 +75,13 @@ mod tests {
 
     #[test]
     fn paths_print_as_they_were_written() {
-        for text in ["$", "$.id", "$.event-data.event", "@", "@.id"] {
+        for text in ["$", "$.id", "$.event-data.event", "@", "@.id", "$[0].a", "$.a[0][12].b"] {
             assert_eq!(JsonPath::parse(text).map(|it| it.to_string()).as_deref(), Some(text));
         }
-        for wrong in ["", "id", "$id", "$.", "$..a", "$.a[0]", "$.a.", "$['a']"] {
+        for wrong in [
+            "", "id", "$id", "$.", "$..a", "$.a[]", "$.a[01]", "$.a[-1]", "$.a[0", "$.a]", "$.a.", "$['a']",
+            "$a[0]",
+        ] {
             assert_eq!(JsonPath::parse(wrong), None, "{wrong}");
         }
     }

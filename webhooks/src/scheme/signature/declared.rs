@@ -7,15 +7,14 @@ use http::{HeaderMap, HeaderName};
 use super::format::{Encoding, Format, Group, Parser};
 use super::key::{Algorithm, Key};
 use super::place::{Place, json_text};
-use super::problem::SecretProblem;
+use super::public_key::PublicKey;
 use super::secret_form::SecretForm;
 use super::template::{Part, Parts, Template};
 use super::timestamp::{Timestamp, TimestampPlace};
-use super::{BindOptions, BodyCoverage, Covers};
+use super::{BodyCoverage, Covers};
 use crate::rejection::Rejection;
 use crate::scheme::request::{Request, single, unlisted};
 use crate::scheme::validator::Verified;
-use crate::secret::Secret;
 
 /// A scheme in the provider language.
 #[derive(Debug, Clone)]
@@ -34,6 +33,8 @@ pub(crate) struct Declared {
     pub(super) required: Vec<(HeaderName, String)>,
     /// Names which of the secrets signed; secrets are then written `keyid:secret`.
     pub(super) key_id: Option<HeaderName>,
+    /// Characters that are signed as themselves though the URL has them percent-encoded.
+    pub(super) url_decode: String,
     /// Said of the body where the content alone does not tell.
     pub(super) covers_body: Option<BodyCoverage>,
 }
@@ -47,7 +48,13 @@ pub(super) struct DeclaredVerifier {
 
 pub(super) struct BoundKey {
     pub(super) id: Option<Box<str>>,
-    pub(super) key: Key,
+    pub(super) key: AnyKey,
+}
+
+/// Two kinds that never stand in for each other: whoever knows a shared key can sign, and everybody knows a public one.
+pub(super) enum AnyKey {
+    Shared(Key),
+    Public(PublicKey),
 }
 
 impl Declared {
@@ -63,58 +70,6 @@ impl Declared {
 
     pub(super) fn signs_header(&self, name: &HeaderName) -> bool {
         self.content.has(Part::Id) && matches!(&self.id, Some(Place::Header(it)) if it == name)
-    }
-
-    pub(super) fn bind(
-        &self,
-        secrets: &[Secret],
-        options: &BindOptions,
-    ) -> Result<DeclaredVerifier, Vec<SecretProblem>> {
-        let mut problems = Vec::new();
-        let mut keys = Vec::new();
-        for (index, secret) in secrets.iter().enumerate() {
-            match self.key(index, secret.reveal()) {
-                Ok(key) => keys.push(key),
-                Err(problem) => problems.push(problem),
-            }
-        }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let mut scheme = self.clone();
-        if let (Some(timestamp), Some(tolerance)) = (&mut scheme.timestamp, options.tolerance) {
-            (timestamp.past, timestamp.future) = (tolerance, tolerance);
-        }
-        let public_url = options.public_url.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
-        Ok(DeclaredVerifier { scheme, keys, public_url })
-    }
-
-    fn key(&self, index: usize, secret: &str) -> Result<BoundKey, SecretProblem> {
-        if let Some(problem) = SecretProblem::of_blank(index, secret) {
-            return Err(problem);
-        }
-        if self.algorithm.is_asymmetric() {
-            let what = format!("this build cannot verify {} signatures", self.algorithm.name());
-            return Err(SecretProblem::new(
-                index,
-                what,
-                "use a variant of the provider that signs with a shared secret",
-            ));
-        }
-        let (id, secret) = match (&self.key_id, secret.split_once(':')) {
-            (None, _) => (None, secret),
-            (Some(_), Some((id, secret))) if !id.is_empty() => (Some(Box::from(id)), secret),
-            (Some(_), _) => {
-                let help = "write it as `keyid:secret`: this provider says which of its keys it signed with";
-                return Err(SecretProblem::new(index, "the secret has no key id", help));
-            }
-        };
-        let bytes =
-            self.secret.decode(secret).map_err(|(what, help)| SecretProblem::new(index, what, help))?;
-        match Key::new(self.algorithm, &bytes) {
-            Some(key) => Ok(BoundKey { id, key }),
-            None => Err(SecretProblem::new(index, "the secret cannot be a key", "copy it again")),
-        }
     }
 }
 
@@ -192,7 +147,8 @@ impl DeclaredVerifier {
     /// The URL as the provider saw it, if it is signed. Never taken from `Host` or `X-Forwarded-…`.
     pub(super) fn url(&self, request: &Request<'_>) -> String {
         if self.scheme.content.has(Part::Url) {
-            format!("{}{}", self.public_url, request.path_and_query)
+            let url = format!("{}{}", self.public_url, request.path_and_query);
+            decoded(&url, &self.scheme.url_decode)
         } else {
             String::new()
         }
@@ -245,8 +201,49 @@ impl DeclaredVerifier {
             if wanted.is_some_and(|wanted| wanted != bound.id.as_deref()) {
                 return false;
             }
-            let tag = bound.key.tag(&self.scheme.content, parts);
-            group.signatures.iter().any(|signature| tag.matches(signature))
+            match &bound.key {
+                AnyKey::Shared(key) => {
+                    let tag = key.tag(&self.scheme.content, parts);
+                    group.signatures.iter().any(|signature| tag.matches(signature))
+                }
+                AnyKey::Public(key) => {
+                    key.matches_any(|sink| self.scheme.content.feed(parts, &[], sink), &group.signatures)
+                }
+            }
         })
+    }
+}
+
+/// The URL with only these characters percent-decoded.
+fn decoded(url: &str, characters: &str) -> String {
+    let mut decoded = String::with_capacity(url.len());
+    let mut rest = url;
+    while let Some((before, after)) = rest.split_once('%') {
+        decoded.push_str(before);
+        let digits = after.get(..2).filter(|it| it.bytes().all(|b| b.is_ascii_hexdigit()));
+        let code = digits.and_then(|it| u8::from_str_radix(it, 16).ok()).map(char::from);
+        match code.filter(|it| characters.contains(*it)) {
+            Some(character) => {
+                decoded.push(character);
+                rest = &after[2..];
+            }
+            None => {
+                decoded.push('%');
+                rest = after;
+            }
+        }
+    }
+    decoded + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decoded;
+
+    #[test]
+    fn only_some_characters_are_decoded() {
+        assert_eq!(decoded("/a%3Fb%3fc%20d%2", "?"), "/a?b?c%20d%2");
+        assert_eq!(decoded("/%253A%3a%zz%", ":"), "/%253A:%zz%");
+        assert_eq!(decoded("/%3A%C3%A9", ""), "/%3A%C3%A9");
     }
 }

@@ -35,15 +35,25 @@ impl Algorithm {
     ];
 
     pub(super) fn is_asymmetric(self) -> bool {
-        matches!(self, Self::Ed25519 | Self::EcdsaP256Sha256 | Self::RsaSha256)
+        self.feature().is_some()
     }
 
     pub(super) fn name(self) -> &'static str {
         Self::NAMES.iter().find(|(_, it)| *it == self).map_or("", |(name, _)| name)
     }
+
+    /// The feature of this crate that brings its engine, if it needs one.
+    pub(super) fn feature(self) -> Option<&'static str> {
+        match self {
+            Self::Ed25519 => Some("ed25519"),
+            Self::EcdsaP256Sha256 => Some("p256"),
+            Self::RsaSha256 => Some("rsa"),
+            Self::HmacSha1 | Self::HmacSha256 | Self::HmacSha512 | Self::Sha256 | Self::Token => None,
+        }
+    }
 }
 
-/// A secret made ready for its algorithm.
+/// A shared secret made ready for its algorithm.
 #[derive(Clone)]
 pub(in crate::scheme) enum Key {
     HmacSha1(Hmac<Sha1>),
@@ -61,9 +71,8 @@ pub(super) struct Tag {
 }
 
 impl Key {
-    /// The key, unless this build has no engine for the algorithm. The asymmetric engines belong here: their
-    /// keys verify and never sign, so they will be a second kind of key beside this one.
-    pub(super) fn new(algorithm: Algorithm, secret: &[u8]) -> Option<Self> {
+    /// The key, unless the algorithm's keys are public: those verify and never sign, and are another type.
+    pub(in crate::scheme) fn new(algorithm: Algorithm, secret: &[u8]) -> Option<Self> {
         match algorithm {
             Algorithm::HmacSha1 => Hmac::new_from_slice(secret).ok().map(Self::HmacSha1),
             Algorithm::HmacSha256 => Hmac::new_from_slice(secret).ok().map(Self::HmacSha256),
@@ -72,6 +81,11 @@ impl Key {
             Algorithm::Token => Some(Self::Token(secret.into())),
             Algorithm::Ed25519 | Algorithm::EcdsaP256Sha256 | Algorithm::RsaSha256 => None,
         }
+    }
+
+    /// Whether it is sent along instead of signing.
+    pub(super) fn is_token(&self) -> bool {
+        matches!(self, Self::Token(_))
     }
 
     /// The right signature of a content.
@@ -99,7 +113,7 @@ impl Key {
             }
             Self::Token(secret) => secret.to_vec(),
         };
-        Tag { bytes, secret: matches!(self, Self::Token(_)) }
+        Tag { bytes, secret: self.is_token() }
     }
 }
 

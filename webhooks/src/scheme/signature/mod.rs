@@ -1,12 +1,16 @@
 //! How a provider signs: the declarative part of the scheme language, and the engine that runs it.
 
 mod adjust;
+mod bind;
 mod declared;
 mod format;
 mod key;
+pub(super) mod pem;
 mod place;
 mod problem;
+mod public_key;
 mod read;
+mod read_format;
 mod secret_form;
 mod sign;
 mod template;
@@ -16,6 +20,7 @@ mod verifier;
 use http::HeaderName;
 
 use super::coded::Coded;
+use super::fetched::Fetched;
 use crate::secret::Secret;
 
 pub(crate) use declared::Declared;
@@ -23,8 +28,14 @@ pub(super) use format::Encoding;
 pub(super) use key::Algorithm;
 pub(super) use key::Key;
 pub(crate) use problem::{SecretProblem, placeholder};
+pub(super) use public_key::KeyFlaw;
+#[cfg(feature = "fetch")]
+pub(super) use public_key::{KeyBytes, RsaKey};
 pub(super) use read::{header, json_path, parse_header, parse_path};
 pub(super) use secret_form::SecretForm;
+pub(super) use sign::Elsewhere;
+pub(super) use timestamp::{Timestamp, TimestampPlace, Unit};
+pub(super) use verifier::MAX_SIGNATURES;
 pub(crate) use verifier::Verifier;
 
 /// How requests are signed, before anyone's secrets are known.
@@ -33,6 +44,8 @@ pub(crate) enum SignatureScheme {
     Declared(Box<Declared>),
     /// One of the few schemes that the language cannot express.
     Coded(Coded),
+    /// One whose keys the vendor publishes.
+    Fetched(Fetched),
     /// The provider signs nothing.
     Unsigned,
 }
@@ -79,6 +92,7 @@ impl SignatureScheme {
         match self {
             Self::Declared(it) => it.covers(),
             Self::Coded(it) => it.covers(),
+            Self::Fetched(it) => it.covers(),
             Self::Unsigned => Covers { body: BodyCoverage::None, time: false, url: false },
         }
     }
@@ -88,32 +102,64 @@ impl SignatureScheme {
         self.covers().url
     }
 
-    /// The key that a secret makes for another algorithm of the same provider: its signed replies.
-    pub(super) fn key(&self, secret: &Secret, algorithm: Algorithm) -> Option<Key> {
-        let form = match self {
-            Self::Declared(it) => it.secret,
-            Self::Coded(_) => SecretForm::Utf8,
-            Self::Unsigned => return None,
-        };
-        Key::new(algorithm, &form.decode(secret.reveal()).ok()?)
+    /// The key that a secret makes for another algorithm of the same provider, for its signed replies; with the name
+    /// that it goes by, if keys have names.
+    pub(super) fn reply_key(&self, secret: &Secret, algorithm: Algorithm) -> Option<(String, Key)> {
+        match self {
+            Self::Declared(it) => {
+                let (name, text) = match (&it.key_id, secret.reveal().split_once(':')) {
+                    (Some(_), named) => named?,
+                    (None, _) => ("", secret.reveal()),
+                };
+                Some((name.to_owned(), Key::new(algorithm, &it.secret.decode(text).ok()?)?))
+            }
+            Self::Coded(it) => it.reply_key(secret, algorithm),
+            Self::Fetched(_) | Self::Unsigned => None,
+        }
+    }
+
+    /// The scheme, if its keys are fetched: it is bound to more than secrets.
+    pub(crate) fn fetched(&self) -> Option<Fetched> {
+        if let Self::Fetched(it) = self { Some(*it) } else { None }
+    }
+
+    /// Whether it looks at what a source expects of a token's claims.
+    pub(crate) fn reads_claims(&self) -> bool {
+        matches!(self, Self::Fetched(Fetched::PubSub))
     }
 
     /// Whether there is anything to bind a secret to.
     pub(crate) fn needs_secret(&self) -> bool {
-        !matches!(self, Self::Unsigned)
+        match self {
+            Self::Declared(_) | Self::Coded(_) => true,
+            Self::Fetched(it) => it.needs_secret(),
+            Self::Unsigned => false,
+        }
+    }
+
+    /// Whether the signature speaks for an id that stands in the body.
+    pub(super) fn covers_ids_in_body(&self) -> bool {
+        // What Adyen and SNS sign is not all, but the ids are among it.
+        let among_others =
+            matches!(self, Self::Coded(Coded::Adyen) | Self::Fetched(Fetched::Sns | Fetched::SnsVersion1));
+        among_others || self.covers().body >= BodyCoverage::Weak
     }
 
     /// Whether the signature speaks for the value of this header.
     pub(super) fn covers_header(&self, name: &HeaderName) -> bool {
-        matches!(self, Self::Declared(it) if it.signs_header(name))
+        match self {
+            Self::Declared(it) => it.signs_header(name),
+            Self::Fetched(it) => it.covers_header(name),
+            Self::Coded(_) | Self::Unsigned => false,
+        }
     }
 
     /// A random secret of the right form, for development.
     pub(crate) fn generate_secret(&self) -> Option<Secret> {
         match self {
             Self::Declared(it) => it.secret.generate(it.algorithm, it.key_id.is_some()),
-            Self::Coded(_) => SecretForm::Utf8.generate(Algorithm::HmacSha1, false),
-            Self::Unsigned => None,
+            Self::Coded(it) => it.generate_secret(),
+            Self::Fetched(_) | Self::Unsigned => None,
         }
     }
 
@@ -124,6 +170,7 @@ impl SignatureScheme {
                 a.algorithm == b.algorithm && a.secret == b.secret && a.content == b.content
             }
             (Self::Coded(a), Self::Coded(b)) => a == b,
+            (Self::Fetched(a), Self::Fetched(b)) => a == b,
             _ => false,
         }
     }

@@ -33,7 +33,7 @@ impl SecretProblem {
 
 /// Whether a text stands where a secret was to be filled in: `${SECRET}`, `changeme`, `whsec_…`.
 pub(crate) fn placeholder(secret: &str) -> bool {
-    const WORDS: [&str; 8] = [
+    const WORDS: [&str; 9] = [
         "changeme",
         "change-me",
         "change_me",
@@ -42,6 +42,7 @@ pub(crate) fn placeholder(secret: &str) -> bool {
         "your_secret",
         "your-secret",
         "placeholder",
+        "whsec_",
     ];
     let secret = secret.trim();
     let shell_variable = secret.starts_with("${") && secret.ends_with('}');

@@ -1,26 +1,29 @@
 //! Reads a `[signature]` table.
 
-use std::time::Duration;
-
 use http::HeaderName;
 
 use super::declared::Declared;
 use super::format::{Encoding, Format};
 use super::key::Algorithm;
 use super::place::Place;
+use super::read_format::{read_format, read_timestamp};
 use super::secret_form::SecretForm;
 use super::template::{Part, Template};
-use super::timestamp::{Timestamp, TimestampPlace, Unit};
+use super::timestamp::TimestampPlace;
 use super::{BodyCoverage, SignatureScheme};
 use crate::document::TableReader;
 use crate::scheme::coded::Coded;
+use crate::scheme::fetched::Fetched;
 use crate::scheme::json::JsonPath;
 
 impl SignatureScheme {
     /// Reads the keys of a `[signature]` table; the caller finishes the reader.
     pub(in crate::scheme) fn read(reader: &TableReader<'_>) -> Option<Self> {
         if reader.has("validator") {
-            return reader.one_of("validator", &Coded::NAMES).map(Self::Coded);
+            let coded = Coded::NAMES.map(|(name, it)| (name, Self::Coded(it)));
+            let fetched = Fetched::NAMES.map(|(name, it)| (name, Self::Fetched(it)));
+            let all: Vec<_> = coded.into_iter().chain(fetched).collect();
+            return reader.one_of("validator", &all);
         }
         let mut words: Vec<(&str, Option<Sign>)> =
             Algorithm::NAMES.iter().map(|(name, it)| (*name, Some(Sign::With(*it)))).collect();
@@ -72,14 +75,16 @@ impl Declared {
         };
         let encoding =
             or_default(reader, "encoding", |key| reader.one_of(key, &Encoding::NAMES), default_encoding);
-        let secret =
-            or_default(reader, "secret", |key| reader.one_of(key, &SecretForm::NAMES), SecretForm::Utf8);
+        // Of the forms of public keys, PEM says best what it is.
+        let default_form = if algorithm.is_asymmetric() { SecretForm::Pem } else { SecretForm::Utf8 };
+        let secret = or_default(reader, "secret", |key| reader.one_of(key, &SecretForm::NAMES), default_form);
         let content = or_default(reader, "content", |key| template(reader, key), Template::body());
         let timestamp = or_default(reader, "timestamp", |key| read_timestamp(reader, key).map(Some), None);
         let id = or_default(reader, "id", |key| read_id(reader, key).map(Some), None);
         let required = required_headers(reader);
         let key_id = or_default(reader, "key_id_header", |key| header(reader, key).map(Some), None);
         let repeatable = or_default(reader, "repeatable", |key| reader.boolean(key), false);
+        let url_decode = or_default(reader, "url_decode", |key| nonempty(reader, key), String::new());
         let coverage = [
             ("full", Some(BodyCoverage::Full)),
             ("weak", Some(BodyCoverage::Weak)),
@@ -99,6 +104,7 @@ impl Declared {
             id: id?,
             required: required?,
             key_id: key_id?,
+            url_decode: url_decode?,
             covers_body: covers_body?,
         };
         scheme.check(reader).then_some(scheme)
@@ -127,6 +133,22 @@ impl Declared {
         if self.algorithm != Algorithm::Sha256 && self.content.has(Part::Secret) {
             complain("content", "`{secret}` is the key already", "remove it: only \"sha256\" hashes it");
         }
+        match (self.algorithm.is_asymmetric(), self.secret.is_public()) {
+            (true, false) => complain(
+                "secret",
+                "this algorithm verifies with a public key",
+                "write \"pem\", \"spki\", or for Ed25519 \"hex-public-key\" or \"whpk\"",
+            ),
+            (false, true) => complain(
+                "secret",
+                "everybody knows a public key, so that everybody could sign",
+                "write the form of the shared secret, such as \"utf8\" or \"base64\"",
+            ),
+            _ => {}
+        }
+        if self.secret.is_raw() && self.algorithm.is_asymmetric() && self.algorithm != Algorithm::Ed25519 {
+            complain("secret", "only Ed25519 keys are written like this", "write \"pem\" or \"spki\"");
+        }
         if let Some(timestamp) = &self.timestamp {
             let fits = match timestamp.at {
                 TimestampPlace::Pair(_) => matches!(self.format, Format::Pairs { .. }),
@@ -146,7 +168,7 @@ impl Declared {
 }
 
 /// Reads an optional key: the default where it is missing, `None` where it is wrong.
-fn or_default<T>(
+pub(super) fn or_default<T>(
     reader: &TableReader<'_>,
     key: &str,
     read: impl FnOnce(&str) -> Option<T>,
@@ -177,89 +199,6 @@ fn places(reader: &TableReader<'_>, basic: bool) -> Option<Vec<Place>> {
     places.collect()
 }
 
-fn read_format(reader: &TableReader<'_>, algorithm: Algorithm) -> Option<Format> {
-    #[derive(Clone, Copy)]
-    enum Kind {
-        Raw,
-        Prefix,
-        Pairs,
-        Labelled,
-        Positional,
-    }
-    let kinds = [
-        ("raw", Kind::Raw),
-        ("prefix", Kind::Prefix),
-        ("pairs", Kind::Pairs),
-        ("labelled", Kind::Labelled),
-        ("positional", Kind::Positional),
-    ];
-    let obvious = if reader.has("prefix") { Kind::Prefix } else { Kind::Raw };
-    let Some(kind) = or_default(reader, "format", |key| reader.one_of(key, &kinds), obvious) else {
-        // Which keys belong here is not known, so none of them is called unknown.
-        for key in
-            ["prefix", "prefix_optional", "separator", "assign", "key", "group", "label", "label_optional"]
-        {
-            reader.has(key);
-        }
-        return None;
-    };
-    let text =
-        |key: &str, default: &str| or_default(reader, key, |key| nonempty(reader, key), default.to_owned());
-    let flag = |key: &str| or_default(reader, key, |key| reader.boolean(key), false);
-    Some(match kind {
-        Kind::Raw => Format::Raw,
-        Kind::Prefix => Format::Prefix {
-            prefix: required(reader, "prefix", "the text in front of the signature, such as \"sha256=\"")?,
-            optional: flag("prefix_optional")?,
-            any_case: algorithm == Algorithm::Token,
-        },
-        Kind::Pairs => Format::Pairs {
-            separator: text("separator", ",")?,
-            assign: text("assign", "=")?,
-            key: required(reader, "key", "the name of the signature's pair, such as \"v1\"")?,
-            group: or_default(reader, "group", |key| nonempty(reader, key).map(Some), None)?,
-        },
-        Kind::Labelled => Format::Labelled {
-            separator: text("separator", " ")?,
-            assign: text("assign", ",")?,
-            label: required(reader, "label", "the label of this kind of signature, such as \"v1\"")?,
-            optional: flag("label_optional")?,
-        },
-        Kind::Positional => Format::Positional { separator: text("separator", ",")? },
-    })
-}
-
-fn read_timestamp(reader: &TableReader<'_>, key: &str) -> Option<Timestamp> {
-    let table = reader.table(key)?;
-    let at = if table.has("header") {
-        header(&table, "header").map(TimestampPlace::Header)
-    } else if table.has("pair") {
-        nonempty(&table, "pair").map(TimestampPlace::Pair)
-    } else if table.has("position") {
-        table.unsigned("position").and_then(|it| usize::try_from(it).ok()).map(TimestampPlace::Position)
-    } else if table.has("json") {
-        json_path(&table, "json").map(TimestampPlace::Json)
-    } else {
-        reader.problem(key, "does not say where", "give one of `header`, `pair`, `position` and `json`");
-        None
-    };
-    let units = [
-        ("seconds", Unit::Seconds),
-        ("milliseconds", Unit::Milliseconds),
-        ("rfc3339", Unit::Rfc3339),
-        ("text", Unit::Text),
-    ];
-    let unit = or_default(&table, "unit", |key| table.one_of(key, &units), Unit::Seconds);
-    let past = window(&table, "past", Timestamp::TOLERANCE);
-    let future = window(&table, "future", Timestamp::TOLERANCE);
-    table.finish();
-    Some(Timestamp { at: at?, unit: unit?, past: past?, future: future? })
-}
-
-fn window(table: &TableReader<'_>, key: &str, default: Duration) -> Option<Duration> {
-    or_default(table, key, |key| table.duration(key), default)
-}
-
 fn read_id(reader: &TableReader<'_>, key: &str) -> Option<Place> {
     let table = reader.table(key)?;
     let place = if table.has("json") {
@@ -283,7 +222,7 @@ fn required_headers(reader: &TableReader<'_>) -> Option<Vec<(HeaderName, String)
     entries.into_iter().map(|(name, value)| Some((parse_header(&table, name, name)?, value))).collect()
 }
 
-fn required(reader: &TableReader<'_>, key: &str, help: &str) -> Option<String> {
+pub(super) fn required(reader: &TableReader<'_>, key: &str, help: &str) -> Option<String> {
     if !reader.has(key) {
         reader.problem(key, "is missing", format!("give {help}"));
         return None;
@@ -291,7 +230,7 @@ fn required(reader: &TableReader<'_>, key: &str, help: &str) -> Option<String> {
     nonempty(reader, key)
 }
 
-fn nonempty(reader: &TableReader<'_>, key: &str) -> Option<String> {
+pub(super) fn nonempty(reader: &TableReader<'_>, key: &str) -> Option<String> {
     let text = reader.string(key)?;
     if text.is_empty() {
         reader.problem(key, "is empty", "write at least one character");

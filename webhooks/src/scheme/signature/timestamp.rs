@@ -10,14 +10,14 @@ use crate::scheme::json::JsonPath;
 /// Where a scheme's timestamp stands and how far it may lie from the time of receipt.
 #[derive(Debug, Clone)]
 pub(crate) struct Timestamp {
-    pub(super) at: TimestampPlace,
-    pub(super) unit: Unit,
-    pub(super) past: Duration,
-    pub(super) future: Duration,
+    pub(in crate::scheme) at: TimestampPlace,
+    pub(in crate::scheme) unit: Unit,
+    pub(in crate::scheme) past: Duration,
+    pub(in crate::scheme) future: Duration,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum TimestampPlace {
+pub(in crate::scheme) enum TimestampPlace {
     Header(HeaderName),
     /// The pair of this key, in the signature header.
     Pair(String),
@@ -27,7 +27,7 @@ pub(super) enum TimestampPlace {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(in crate::scheme) enum Unit {
     Seconds,
     Milliseconds,
     Rfc3339,
@@ -41,7 +41,7 @@ impl Timestamp {
     pub(super) const TOLERANCE: Duration = Duration::from_secs(300);
 
     /// The time that a text names; `None` for [`Unit::Text`].
-    pub(super) fn parse(&self, text: &str) -> Result<Option<SystemTime>, Rejection> {
+    pub(in crate::scheme) fn parse(&self, text: &str) -> Result<Option<SystemTime>, Rejection> {
         let time = match self.unit {
             // 12 digits of seconds reach the year 33658.
             Unit::Seconds => digits(text, 12).map(Duration::from_secs),
@@ -56,7 +56,7 @@ impl Timestamp {
 
     /// Whether a time lies in the window. Distances count in whole seconds, as in the vendors' own libraries:
     /// a request signed 300.9 s ago is 300 s old.
-    pub(super) fn check(&self, signed: SystemTime, received: SystemTime) -> Result<(), Rejection> {
+    pub(in crate::scheme) fn check(&self, signed: SystemTime, received: SystemTime) -> Result<(), Rejection> {
         match received.duration_since(signed) {
             Ok(age) if age.as_secs() > self.past.as_secs() => Err(Rejection::Expired { age }),
             Ok(_) => Ok(()),
@@ -68,7 +68,7 @@ impl Timestamp {
     }
 
     /// The text of a time, in this scheme's unit.
-    pub(super) fn write(&self, at: SystemTime) -> String {
+    pub(in crate::scheme) fn write(&self, at: SystemTime) -> String {
         let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         match self.unit {
             Unit::Seconds => since.as_secs().to_string(),

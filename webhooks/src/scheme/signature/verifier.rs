@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName};
 
 use super::declared::DeclaredVerifier;
 use super::problem::SecretProblem;
+use super::sign::{Elsewhere, Signed};
 use super::{BindOptions, SignatureScheme};
 use crate::delivery::Delivery;
 use crate::rejection::Rejection;
@@ -15,7 +16,7 @@ use crate::scheme::validator::Verified;
 use crate::secret::Secret;
 
 /// The most signatures of one delivery that are looked at; rotation needs two or three.
-pub(super) const MAX_SIGNATURES: usize = 16;
+pub(in crate::scheme) const MAX_SIGNATURES: usize = 16;
 
 /// The most secrets of one source, so that a delivery costs at most 16 × 8 MACs.
 const MAX_SECRETS: usize = 8;
@@ -23,7 +24,7 @@ const MAX_SECRETS: usize = 8;
 /// A scheme with its keys. Their keyed states are made once and cloned for each delivery.
 pub(crate) struct Verifier {
     engine: Engine,
-    /// Headers of the identity that must not come twice.
+    /// Headers of the identity, which must be text and not come twice.
     single: Vec<HeaderName>,
     /// Where the identity reads the id, for [`Verifier::sign`].
     id_header: Option<HeaderName>,
@@ -31,7 +32,7 @@ pub(crate) struct Verifier {
 
 enum Engine {
     Declared(Box<DeclaredVerifier>),
-    Coded(CodedVerifier),
+    Coded(Box<dyn CodedVerifier>),
     Unsigned,
 }
 
@@ -63,6 +64,12 @@ impl Verifier {
                 it.bind(secrets, options).map(|it| Engine::Declared(Box::new(it)))
             }
             SignatureScheme::Coded(it) => it.bind(secrets, options).map(Engine::Coded),
+            // Bound where there is a way to the keys; without one, nothing is verified.
+            SignatureScheme::Fetched(_) => Err(vec![SecretProblem::new(
+                None,
+                "this provider's keys are fetched",
+                "use it as a source: no validator of its own stands for it",
+            )]),
             SignatureScheme::Unsigned => Ok(Engine::Unsigned),
         };
         match engine {
@@ -92,7 +99,7 @@ impl Verifier {
             Engine::Coded(it) => it.precheck(headers)?,
             Engine::Unsigned => {}
         }
-        self.single.iter().try_for_each(|name| unlisted(headers, name).map(drop))
+        self.single.iter().try_for_each(|name| legible(headers, name))
     }
 
     /// Accepts or rejects a delivery, its time of receipt included.
@@ -101,7 +108,7 @@ impl Verifier {
     }
 
     pub(crate) fn verify_request(&self, request: &Request<'_>) -> Result<Verified, Rejection> {
-        self.single.iter().try_for_each(|name| unlisted(request.headers, name).map(drop))?;
+        self.single.iter().try_for_each(|name| legible(request.headers, name))?;
         match &self.engine {
             Engine::Declared(it) => it.verify(request),
             Engine::Coded(it) => it.verify(request),
@@ -111,15 +118,38 @@ impl Verifier {
 
     /// The headers to add to a request so that [`Verifier::verify`] accepts it; `None` for schemes that sign
     /// elsewhere than in headers. Signs with the first secret.
+    #[cfg(test)]
     pub(crate) fn sign(&self, request: &Delivery, at: SystemTime, id: &str) -> Option<HeaderMap> {
-        let mut headers = match &self.engine {
+        let signed = self.sign_anywhere(request, at, id)?;
+        signed.elsewhere.is_none().then_some(signed.headers)
+    }
+
+    /// The same for every scheme that signs with a shared secret.
+    pub(in crate::scheme) fn sign_anywhere(
+        &self,
+        request: &Delivery,
+        at: SystemTime,
+        id: &str,
+    ) -> Option<Signed> {
+        let mut signed = match &self.engine {
             Engine::Declared(it) => it.sign(&Request::from(request), at, id)?,
-            Engine::Coded(it) => it.sign(&Request::from(request))?,
-            Engine::Unsigned => HeaderMap::new(),
+            Engine::Coded(it) => Signed {
+                headers: it.sign(&Request::from(request), at)?,
+                elsewhere: it.token().map(Elsewhere::Body),
+            },
+            Engine::Unsigned => Signed { headers: HeaderMap::new(), elsewhere: None },
         };
         if let Some(name) = &self.id_header {
-            headers.insert(name, id.parse().ok()?);
+            signed.headers.insert(name, id.parse().ok()?);
         }
-        Some(headers)
+        Some(signed)
+    }
+}
+
+/// A header of the identity is single and text, or not there.
+fn legible(headers: &HeaderMap, name: &HeaderName) -> Result<(), Rejection> {
+    match unlisted(headers, name)? {
+        Some(value) if value.to_str().is_err() => Err(Rejection::HeaderRequired),
+        _ => Ok(()),
     }
 }

@@ -1,18 +1,18 @@
 //! One part of the in-memory store, under one lock.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::completed::Completed;
 use crate::clock::Moment;
-use crate::store::{ListenerFate, Token};
+use crate::store::{ClaimTerms, ListenerFate, Token};
 
 /// Keys that are live, released or dead in full; completed ones as compactly as can be.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    pub(super) active: HashMap<u128, Active>,
-    /// When records of `active` expire, roughly in order: looked at lazily, for a record may have been extended since.
-    expiries: VecDeque<(Moment, u128)>,
+    active: HashMap<u128, Active>,
+    /// The keys of `active`, the first to expire in front. There are few: nearly all of a store is completed.
+    expiries: BTreeSet<(Moment, u128)>,
     pub(super) completed: Completed,
 }
 
@@ -24,7 +24,8 @@ pub(super) struct Active {
     /// Attempts in a row that were claimed and not settled, the present one included.
     pub(super) unsettled: u32,
     pub(super) settled: Vec<ListenerFate>,
-    /// When the record is forgotten; not while it is live.
+    /// How long the record is kept after its last sign of life. Never shorter than its lease.
+    kept: Duration,
     expires: Moment,
 }
 
@@ -36,11 +37,6 @@ pub(super) enum Standing {
 }
 
 impl Active {
-    pub(super) fn first_claim(token: Token, until: Moment) -> Self {
-        let standing = Standing::Live { token, until };
-        Self { standing, attempt: 1, unsettled: 1, settled: Vec::new(), expires: Moment::ZERO }
-    }
-
     pub(super) fn claim(&mut self, token: Token, until: Moment) {
         self.standing = Standing::Live { token, until };
         self.attempt = self.attempt.saturating_add(1);
@@ -51,13 +47,6 @@ impl Active {
         self.standing = standing;
         self.unsettled = 0;
         self.settled = settled;
-    }
-
-    /// Extends the lease of a live record.
-    pub(super) fn extend(&mut self, to: Moment) {
-        if let Standing::Live { until, .. } = &mut self.standing {
-            *until = to;
-        }
     }
 
     /// Whether `token` still holds it: until somebody else is granted it, even past the lease.
@@ -75,20 +64,51 @@ impl Shard {
         self.active.len() + self.completed.len()
     }
 
-    pub(super) fn insert_active(&mut self, key: u128, active: Active, expires: Moment) {
-        self.active.insert(key, Active { expires, ..active });
-        self.expiries.push_back((expires, key));
+    pub(super) fn get(&self, key: u128) -> Option<&Active> {
+        self.active.get(&key)
     }
 
-    /// Keeps a record that was just released or given up until then.
-    pub(super) fn keep_active(&mut self, key: u128, expires: Moment) {
-        if let Some(active) = self.active.get_mut(&key) {
-            active.expires = expires;
+    pub(super) fn get_mut(&mut self, key: u128) -> Option<&mut Active> {
+        self.active.get_mut(&key)
+    }
+
+    /// Adds the record of a key that was absent, claimed for the first time.
+    pub(super) fn insert(&mut self, key: u128, token: Token, terms: &ClaimTerms, now: Moment) {
+        let standing = Standing::Live { token, until: now + terms.lease };
+        let kept = terms.retention.max(terms.lease);
+        let expires = now + kept;
+        let active = Active { standing, attempt: 1, unsettled: 1, settled: Vec::new(), kept, expires };
+        self.active.insert(key, active);
+        self.expiries.insert((expires, key));
+    }
+
+    /// Keeps a record for that long from now on.
+    pub(super) fn keep(&mut self, key: u128, kept: Duration, now: Moment) {
+        let Some(active) = self.active.get_mut(&key) else { return };
+        self.expiries.remove(&(active.expires, key));
+        active.kept = kept;
+        active.expires = now + kept;
+        self.expiries.insert((active.expires, key));
+    }
+
+    /// Extends the lease of a live record, and with it how long the record is kept.
+    pub(super) fn renew(&mut self, key: u128, lease: Duration, now: Moment) {
+        let Some(active) = self.active.get_mut(&key) else { return };
+        if let Standing::Live { until, .. } = &mut active.standing {
+            *until = now + lease;
         }
+        let kept = active.kept.max(lease);
+        self.keep(key, kept, now);
+    }
+
+    pub(super) fn remove(&mut self, key: u128) -> bool {
+        let Some(active) = self.active.remove(&key) else { return false };
+        self.expiries.remove(&(active.expires, key));
+        true
     }
 
     pub(super) fn complete(&mut self, key: u128, retention: Duration, until: Moment) {
-        self.active.remove(&key);
+        self.remove(key);
         self.completed.insert(key, retention, until);
     }
 
@@ -97,18 +117,12 @@ impl Shard {
         /// More than one, so that dropping outpaces adding.
         const AT_MOST: usize = 8;
         for _ in 0..AT_MOST {
-            match self.expiries.front() {
-                Some((at, _)) if *at <= now => {}
+            match self.expiries.first() {
+                Some((at, key)) if *at <= now => {
+                    let key = *key;
+                    self.remove(key);
+                }
                 _ => break,
-            }
-            let Some((_, key)) = self.expiries.pop_front() else { break };
-            // Completed meanwhile, forgotten, or kept on: only a record that is there and due is dropped.
-            let Some(active) = self.active.get(&key) else { continue };
-            if active.is_live(now) || active.expires > now {
-                let again = active.expires.max(now + Duration::from_secs(1));
-                self.expiries.push_back((again, key));
-            } else {
-                self.active.remove(&key);
             }
         }
         self.completed.expire(now, AT_MOST);

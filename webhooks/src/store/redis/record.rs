@@ -10,7 +10,12 @@ pub(super) type Reply = (String, i64, String);
 
 /// The record of a key that was absent, as the claim script writes it too.
 pub(super) fn first_claim(token: Token, terms: &ClaimTerms) -> String {
-    format!("1l{token}|{}|{}|1|1|", millis(terms.lease), millis(terms.retention))
+    format!("1l{token}|{}|{}|1|1|", millis(terms.lease), kept(terms))
+}
+
+/// How many milliseconds the record of a claim is kept after its last sign of life: at least for its lease.
+pub(super) fn kept(terms: &ClaimTerms) -> u64 {
+    millis(terms.retention.max(terms.lease))
 }
 
 pub(super) fn fresh(token: Token) -> Claim {

@@ -1,0 +1,215 @@
+//! What no provider sends: doubled headers, strange numbers, bombs, bytes that are no text. Each is a rejection, never a
+//! panic, never a 500.
+
+use support::inside::{Inside, Post, reason, refusal};
+use support::{sample, sign};
+use webhooks::Reply;
+
+async fn sent(provider: &str, post: Post) -> Reply {
+    let inside = Inside::with(sample::sources(&[provider])).await;
+    let reply = inside.send(post).await;
+    assert!(inside.heard().is_empty(), "a listener ran: {}", reply.status);
+    reply
+}
+
+#[track_caller]
+fn assert_unauthorized(reply: &Reply, why: &str, case: &str) {
+    assert_eq!(refusal(reply), format!("401 {why}"), "{case}");
+}
+
+// ---- duplicate_single_headers ------------------------------------------------------------------
+
+/// Timestamps, ids and types that stand in a header of their own.
+const SINGLE: [(&str, &str); 8] = [
+    ("slack", "X-Slack-Request-Timestamp"),
+    ("standard-webhooks", "webhook-timestamp"),
+    ("standard-webhooks", "webhook-id"),
+    ("github", "X-GitHub-Delivery"),
+    ("github", "X-GitHub-Event"),
+    ("gitlab", "X-Gitlab-Event"),
+    ("shopify", "X-Shopify-Topic"),
+    ("hmac", "X-Idempotency-Key"),
+];
+
+#[tokio::test]
+async fn duplicate_single_headers() {
+    for (provider, header) in SINGLE {
+        let genuine = sample::of(provider, "evt_1");
+        let value = genuine.value(header).to_owned();
+
+        let repeated = sent(provider, genuine.clone().header(header, &value)).await;
+        assert_unauthorized(&repeated, "header_repeated", &format!("{header} twice"));
+
+        let joined = sent(provider, genuine.with(header, format!("{value}, {value}"))).await;
+        assert_unauthorized(&joined, "header_repeated", &format!("{header} joined"));
+    }
+}
+
+#[tokio::test]
+async fn a_signature_header_that_is_no_list_comes_once() {
+    for (provider, header) in [
+        ("stripe", "Stripe-Signature"),
+        ("github", "X-Hub-Signature-256"),
+        ("slack", "X-Slack-Signature"),
+        ("twilio", "X-Twilio-Signature"),
+    ] {
+        let genuine = sample::of(provider, "evt_1");
+        let value = genuine.value(header).to_owned();
+        let repeated = sent(provider, genuine.header(header, value)).await;
+        assert_unauthorized(&repeated, "header_repeated", header);
+    }
+}
+
+#[tokio::test]
+async fn two_timestamps_in_one_list_are_refused() {
+    let genuine = sample::of("stripe", "evt_1");
+    let doubled = format!("t=1,{}", genuine.value("stripe-signature"));
+    let reply = sent("stripe", genuine.with("stripe-signature", doubled)).await;
+    assert_unauthorized(&reply, "header_repeated", "t=…,t=…");
+}
+
+// ---- timestamp_grammar -------------------------------------------------------------------------
+
+#[tokio::test]
+async fn timestamp_grammar() {
+    let now = sign::now_unix().to_string();
+    let long = "1".repeat(400);
+    let full_width: String =
+        now.chars().map(|digit| char::from_u32(digit as u32 + 0xFEE0).expect("a digit")).collect();
+    let disguises = [
+        format!("+{now}"),
+        format!(" {now}"),
+        format!("{now} "),
+        format!("0{now}"),
+        format!("{now}.0"),
+        format!("-{now}"),
+        "1e9".to_owned(),
+        "0x1".to_owned(),
+        String::new(),
+        i64::MIN.to_string(),
+        u64::MAX.to_string(),
+        long,
+        full_width,
+    ];
+    let body = sample::slack_body("Ev1");
+    for text in &disguises {
+        // The text is signed as it stands: only its grammar is wrong.
+        let headers = sign::slack_text(sample::secret("slack"), text.as_bytes(), body.as_bytes());
+        let post =
+            headers.into_iter().fold(Post::to("slack"), |post, (name, value)| post.header(name, value));
+
+        let reply = sent("slack", post.body(&body)).await;
+
+        assert_unauthorized(&reply, "timestamp_malformed", text);
+    }
+}
+
+#[tokio::test]
+async fn timestamp_grammar_in_a_list() {
+    let body = sample::stripe_body("evt_1");
+    for text in ["+1", " 1", "01", "1e9", "-9223372036854775808", ""] {
+        let header = sign::stripe_text(sample::secret("stripe"), text, body.as_bytes());
+        let reply = sent("stripe", Post::to("stripe").header("Stripe-Signature", header).body(&body)).await;
+        assert_unauthorized(&reply, "timestamp_malformed", text);
+    }
+}
+
+// ---- content_encoding_refused --------------------------------------------------------------------
+
+#[tokio::test]
+async fn content_encoding_refused() {
+    for encoding in ["gzip", "deflate", "br", "identity, gzip", "x", "\u{ff}"] {
+        let packed = sample::of("stripe", "evt_1").header("Content-Encoding", encoding);
+        let reply = sent("stripe", packed).await;
+        assert_eq!(refusal(&reply), "415 content_encoding", "{encoding}");
+    }
+}
+
+#[tokio::test]
+async fn content_encoding_refused_behind_another() {
+    let packed = sample::of("stripe", "evt_1")
+        .header("Content-Encoding", "identity")
+        .header("Content-Encoding", "gzip");
+    assert_eq!(sent("stripe", packed).await.status, 415);
+}
+
+#[tokio::test]
+async fn identity_is_no_encoding() {
+    let inside = Inside::with(sample::sources(&["stripe"])).await;
+    let plain = sample::of("stripe", "evt_1").header("Content-Encoding", "Identity");
+    assert_eq!(inside.send(plain).await.status, 200);
+}
+
+// ---- signature_bomb ------------------------------------------------------------------------------
+
+/// A right signature behind `before` wrong ones.
+fn behind(before: usize) -> Post {
+    let genuine = sample::of("stripe", "evt_1");
+    let (time, mac) = genuine.value("stripe-signature").split_once(',').expect("t and v1");
+    let wrong = format!("v1={},", "0".repeat(64)).repeat(before);
+    let list = format!("{time},{wrong}{mac}");
+    genuine.with("stripe-signature", list)
+}
+
+#[tokio::test]
+async fn signature_bomb() {
+    for wrong in [16, 10_000] {
+        let reply = sent("stripe", behind(wrong)).await;
+        assert_unauthorized(&reply, "signature_mismatch", &format!("behind {wrong}"));
+    }
+}
+
+#[tokio::test]
+async fn the_sixteenth_signature_still_counts() {
+    let inside = Inside::with(sample::sources(&["stripe"])).await;
+    assert_eq!(inside.send(behind(15)).await.status, 200);
+}
+
+// ---- non_utf8_everywhere -------------------------------------------------------------------------
+
+/// Every header that is read before an event is believed.
+const READ: [(&str, &str); 15] = [
+    ("stripe", "Stripe-Signature"),
+    ("github", "X-Hub-Signature-256"),
+    ("github", "X-GitHub-Delivery"),
+    ("github", "X-GitHub-Event"),
+    ("standard-webhooks", "webhook-id"),
+    ("standard-webhooks", "webhook-timestamp"),
+    ("standard-webhooks", "webhook-signature"),
+    ("slack", "X-Slack-Request-Timestamp"),
+    ("slack", "X-Slack-Signature"),
+    ("shopify", "X-Shopify-Hmac-Sha256"),
+    ("shopify", "X-Shopify-Topic"),
+    ("gitlab", "X-Gitlab-Event"),
+    ("hmac", "X-Signature"),
+    ("hmac", "X-Idempotency-Key"),
+    ("twilio", "X-Twilio-Signature"),
+];
+
+#[tokio::test]
+async fn non_utf8_everywhere() {
+    let all: Vec<u8> = (0x20..=0x7e).chain(0x80..=0xff).collect();
+    let long = [0xff; 8_192];
+    for (provider, header) in READ {
+        let genuine = sample::of(provider, "evt_1");
+        let behind_the_genuine = [genuine.value(header).as_bytes(), b"\xff"].concat();
+        for bytes in [&all[..], &long, b"\x80", b"\xc3\x28", b"sha256=\xf0\x9f", &behind_the_genuine] {
+            let reply = sent(provider, genuine.clone().with(header, bytes)).await;
+            assert_eq!(reply.status, 401, "{header}: {bytes:?}: {}", reason(&reply));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_need_not_be_text_to_be_judged() {
+    let body = b"\xff\x80\x00";
+    let headers = sign::stripe(sample::secret("stripe"), sign::now_unix(), body);
+    let signed = Post::to("stripe").headers(headers).body(body);
+
+    // Believed, since truly signed; but no event.
+    let reply = sent("stripe", signed.clone()).await;
+    assert_eq!(refusal(&reply), "400 body_malformed");
+
+    let forged = sent("stripe", signed.body(b"\xff\x80\x01")).await;
+    assert_unauthorized(&forged, "signature_mismatch", "one bit");
+}

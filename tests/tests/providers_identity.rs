@@ -1,0 +1,236 @@
+//! What providers sign, and what becomes of it: whole batches or nothing, tokens once, equal notifications each.
+
+use http::StatusCode;
+use support::described::{Parts, Signed, scheme};
+use support::inside::{Inside, Post, Recorder, reason};
+use support::sample::PUBLIC_URL;
+use support::sign::now_unix;
+use webhooks::{Reply, WebhookEvent, WebhookEventListener, Webhooks};
+
+const SECRET: &str = "key-3ax6xnjp29jd6fds4gc373sgvjxteol0";
+
+async fn inside(provider: &str) -> Inside {
+    Inside::with(Webhooks::builder().public_url(PUBLIC_URL).source(provider, |it| it.secret(SECRET))).await
+}
+
+// ---- mailgun -------------------------------------------------------------------------------------
+
+fn mailgun(token: &str) -> String {
+    let parts = Parts {
+        secret: SECRET.to_owned(),
+        time: now_unix().unsigned_abs(),
+        id: token.to_owned(),
+        url: String::new(),
+        body: Vec::new(),
+    };
+    let mailgun = scheme("mailgun");
+    let (_, body): Signed = mailgun.request(&parts, &mailgun.tag(&parts));
+    String::from_utf8(body).expect("text")
+}
+
+#[tokio::test]
+async fn mailgun_body_swap() {
+    let mailgun_inside = inside("mailgun").await;
+    let genuine = mailgun("5egbgr1vjgqxtrnp65xfznchgdccwh5d6i09vijqi3whgowmn6");
+    let swapped = genuine.replace(r#""id":"42""#, r#""id":"1042""#);
+    assert_ne!(genuine, swapped);
+    let send = |body: &str| mailgun_inside.send(Post::to("mailgun").body(body));
+
+    assert_eq!(send(&genuine).await.status, StatusCode::OK);
+    let refused = send(&swapped).await;
+    assert_eq!((refused.status, reason(&refused).as_str()), (StatusCode::UNAUTHORIZED, "token_reused"));
+    assert_eq!(send(&genuine).await.status, StatusCode::OK, "its own body is a duplicate");
+    assert_eq!(send(&swapped).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(mailgun_inside.heard().len(), 1);
+
+    assert_eq!(send(&mailgun("another-token")).await.status, StatusCode::OK);
+    assert_eq!(mailgun_inside.heard().len(), 2);
+}
+
+#[tokio::test]
+async fn mailgun_body_swap_at_once() {
+    let inside = inside("mailgun").await;
+    let genuine = mailgun("a-token");
+    let bodies: Vec<_> = (0..8).map(|n| genuine.replace(r#""id":"42""#, &format!(r#""id":"{n}""#))).collect();
+
+    let replies = bodies.iter().map(|body| inside.send(Post::to("mailgun").body(body)));
+    let replies: Vec<Reply> = futures_util::future::join_all(replies).await;
+
+    let accepted = replies.iter().filter(|it| it.status == StatusCode::OK).count();
+    assert_eq!((accepted, inside.heard().len()), (1, 1));
+}
+
+/// What nobody listens to is not remembered, but its token is spent.
+#[tokio::test]
+async fn mailgun_body_swap_of_an_ignored_event() {
+    let opened = mailgun("a-token").replace("delivered", "opened");
+    let delivered = mailgun("a-token");
+    let builder = Webhooks::builder().source("mailgun", |it| it.secret(SECRET));
+    let listener = Recorder::new("mailgun");
+    let webhooks = builder.listener(Only(listener.clone(), "delivered")).build().await.expect("webhooks");
+
+    let first = webhooks.process(Post::to("mailgun").body(opened).into_request()).await;
+    assert_eq!(first.status, StatusCode::OK);
+    let swapped = webhooks.process(Post::to("mailgun").body(delivered).into_request()).await;
+    assert_eq!(swapped.status, StatusCode::UNAUTHORIZED);
+    assert!(listener.heard().is_empty());
+}
+
+/// A listener to one type of event.
+struct Only(Recorder, &'static str);
+
+impl WebhookEventListener for Only {
+    fn source(&self) -> &str {
+        self.0.source()
+    }
+
+    fn events(&self) -> Vec<String> {
+        vec![self.1.to_owned()]
+    }
+
+    async fn handle(&self, event: &WebhookEvent) -> webhooks::Result {
+        self.0.handle(event).await
+    }
+}
+
+// ---- microsoft graph -----------------------------------------------------------------------------
+
+#[tokio::test]
+async fn graph_one_bad_clientstate() {
+    let graph = inside("microsoft-graph").await;
+    let notification = |id: &str, state: &str| format!(r#"{{"id":"{id}","changeType":"created"{state}}}"#);
+    let send = |notifications: Vec<String>| {
+        graph.send(Post::to("microsoft-graph").body(format!(r#"{{"value":[{}]}}"#, notifications.join(","))))
+    };
+    let right = format!(r#","clientState":"{SECRET}""#);
+    let wrong = r#","clientState":"wrong""#;
+
+    for bad in [wrong, "", r#","clientState":null"#, r#","clientState":[]"#, r#","clientState":"""#] {
+        let reply = send(vec![notification("1", &right), notification("2", bad)]).await;
+        assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{bad}");
+        let reply = send(vec![notification("2", bad), notification("1", &right)]).await;
+        assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{bad}");
+    }
+    for twice in [format!("{right}{wrong}"), format!("{wrong}{right}"), format!("{right}{right}")] {
+        assert_eq!(send(vec![notification("1", &twice)]).await.status, StatusCode::BAD_REQUEST, "{twice}");
+    }
+    let twice = format!(r#"{{"value":[{}],"value":[]}}"#, notification("1", wrong));
+    let reply = graph.send(Post::to("microsoft-graph").body(twice)).await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+    assert!(graph.heard().is_empty());
+
+    let reply = send(vec![notification("1", &right), notification("2", &right)]).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    assert_eq!(graph.heard_ids(), ["1", "2"]);
+}
+
+// ---- dropbox -------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn dropbox_identical_bodies() {
+    let dropbox = inside("dropbox").await;
+    let body = r#"{"list_folder":{"accounts":["dbid:AAH4f99T0taONIb"]},"delta":{"users":[12345678]}}"#;
+    for _ in 0..2 {
+        let reply = dropbox.send(scheme("dropbox").post("dropbox", SECRET, "", body)).await;
+        assert_eq!(reply.status, StatusCode::OK);
+    }
+    assert_eq!(dropbox.heard().len(), 2);
+}
+
+// ---- downgrades and boundaries -------------------------------------------------------------------
+
+#[tokio::test]
+async fn hubspot_v1_downgrade() {
+    let body = r#"[{"eventId":1,"subscriptionId":2,"objectId":3,"occurredAt":4,"subscriptionType":"contact.creation"}]"#;
+    let hubspot = inside("hubspot").await;
+    for old in ["hubspot/v1", "hubspot/v2"] {
+        let reply = hubspot.send(scheme(old).post("hubspot", SECRET, "", body)).await;
+        assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{old}");
+        let both = scheme("hubspot").post("hubspot", "wrong", "", body);
+        let old_header = scheme(old).post("hubspot", SECRET, "", body);
+        let both = both.header("X-HubSpot-Signature", old_header.value("X-HubSpot-Signature"));
+        assert_eq!(hubspot.send(both).await.status, StatusCode::UNAUTHORIZED, "{old} beside a wrong one");
+    }
+    assert!(hubspot.heard().is_empty());
+
+    let opted_in = Webhooks::builder().source("hubspot", |it| it.secret(SECRET).variant("v1"));
+    let reply =
+        Inside::with(opted_in).await.send(scheme("hubspot/v1").post("hubspot", SECRET, "", body)).await;
+    assert_eq!(reply.status, StatusCode::OK);
+}
+
+/// Twitch and Box join what they sign without separators; the one cannot pass for the other all the same.
+#[tokio::test]
+async fn boundary_slide() {
+    let twitch = inside("twitch").await;
+    let body = r#"{"subscription":{"type":"channel.follow"}}"#;
+    let genuine = scheme("twitch").post("twitch", SECRET, "id-1", body);
+    let (id, time) = ("Twitch-Eventsub-Message-Id", "Twitch-Eventsub-Message-Timestamp");
+    let at = genuine.value(time).to_owned();
+    let slid = [
+        genuine.clone().with(id, "id-").with(time, format!("1{at}")),
+        genuine.clone().with(id, format!("id-1{}", &at[..1])).with(time, &at[1..]),
+        genuine.clone().with(time, &at[..at.len() - 1]).body(format!("Z{body}")),
+        genuine.clone().with(time, format!("{at}{{")).body(&body[1..]),
+        genuine.clone().with(id, format!("id-1{at}")).with(time, ""),
+    ];
+    for request in slid {
+        assert_eq!(twitch.send(request.clone()).await.status, StatusCode::UNAUTHORIZED, "{request:?}");
+    }
+    assert_eq!(twitch.send(genuine).await.status, StatusCode::OK);
+
+    let box_inside = inside("box").await;
+    let body = r#"{"trigger":"FILE.UPLOADED"}"#;
+    let genuine = scheme("box").post("box", SECRET, "", body).header("BOX-DELIVERY-ID", "1");
+    let at = genuine.value("BOX-DELIVERY-TIMESTAMP").to_owned();
+    let slid = [
+        genuine.clone().with("BOX-DELIVERY-TIMESTAMP", format!("}}{at}")).body(&body[..body.len() - 1]),
+        genuine.clone().with("BOX-DELIVERY-TIMESTAMP", &at[1..]).body(format!("{body}{}", &at[..1])),
+    ];
+    for request in slid {
+        assert_eq!(box_inside.send(request.clone()).await.status, StatusCode::UNAUTHORIZED, "{request:?}");
+    }
+    assert_eq!(box_inside.send(genuine).await.status, StatusCode::OK);
+}
+
+// ---- vendor-wide keys ----------------------------------------------------------------------------
+
+/// The key of a test, 2048 bits; nobody signs with it here.
+const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----";
+
+#[tokio::test]
+async fn a_vendors_key_needs_an_expectation() {
+    let wise = Webhooks::builder().source("wise", |it| it.secret(PUBLIC_KEY)).build().await;
+    let report = wise.expect_err("it starts").to_string();
+    assert!(report.contains("[webhooks.sources.wise.expect]"), "{report}");
+}
+
+#[tokio::test]
+async fn what_is_expected_must_hold() {
+    let builder = Webhooks::builder().source("github", |it| {
+        it.secret(SECRET).expect("$.repository.full_name", "ours/it").expect("X-GitHub-Hook-ID", "7")
+    });
+    let inside = Inside::with(builder).await;
+    let send = |body: &str, hook: &str| {
+        let request = scheme("github").post("github", SECRET, "", body);
+        let request = request.header("X-GitHub-Delivery", "1").header("X-GitHub-Event", "push");
+        inside.send(request.header("X-GitHub-Hook-ID", hook))
+    };
+    let ours = r#"{"repository":{"full_name":"ours/it"}}"#;
+
+    for (body, hook) in [
+        (r#"{"repository":{"full_name":"theirs/it"}}"#, "7"),
+        (r#"{"repository":{"full_name":"ours/it","full_name":"ours/it"}}"#, "7"),
+        (r#"{"repository":{}}"#, "7"),
+        (ours, "8"),
+    ] {
+        let reply = send(body, hook).await;
+        assert_eq!(
+            (reply.status, reason(&reply).as_str()),
+            (StatusCode::UNAUTHORIZED, "not_for_us"),
+            "{body}"
+        );
+    }
+    assert_eq!(send(ours, "7").await.status, StatusCode::OK);
+    assert_eq!(inside.heard().len(), 1);
+}

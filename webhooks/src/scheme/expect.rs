@@ -1,0 +1,89 @@
+//! What a delivery must say so that it is meant for this source: for vendors that sign for all of their customers with
+//! one key.
+
+use http::HeaderName;
+
+use super::json::{self, Extract};
+use super::request::single;
+use super::signature::{parse_header, parse_path};
+use crate::delivery::Delivery;
+use crate::document::TableReader;
+use crate::rejection::Rejection;
+
+/// Facts that must all hold of a verified delivery.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Expectations {
+    headers: Vec<(HeaderName, String)>,
+    /// What a token must claim: looked at by the validators that read one.
+    claims: Vec<(String, String)>,
+    extract: Extract,
+    /// What must stand at each of the extract's paths.
+    values: Vec<String>,
+}
+
+impl Expectations {
+    /// Reads and finishes a table of paths (`"$.account"`), of a token's claims (`"claim.aud"`) and of headers, each with
+    /// the text that must stand there.
+    pub(crate) fn read(reader: TableReader<'_>) -> Option<Self> {
+        let (mut headers, mut paths, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        let mut claims = Vec::new();
+        let mut sound = true;
+        for (place, value) in reader.string_entries() {
+            if let Some(claim) = place.strip_prefix("claim.") {
+                claims.push((claim.to_owned(), value));
+                continue;
+            }
+            if !place.starts_with(['$', '@']) {
+                let header = parse_header(&reader, place, place);
+                sound &= header.is_some();
+                headers.extend(header.map(|it| (it, value)));
+                continue;
+            }
+            match parse_path(&reader, place, place) {
+                Some(path) if !path.is_of_element() => {
+                    paths.push(path);
+                    values.push(value);
+                }
+                Some(_) => {
+                    reader.problem(place, "only the whole document is looked at", "write `$` for `@`");
+                    sound = false;
+                }
+                None => sound = false,
+            }
+        }
+        reader.finish();
+        sound.then(|| Self { headers, claims, extract: Extract::new(&paths), values })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.headers.is_empty() && self.claims.is_empty() && self.values.is_empty()
+    }
+
+    /// Whether there are claims among them, which not every scheme brings.
+    pub(crate) fn names_claims(&self) -> bool {
+        !self.claims.is_empty()
+    }
+
+    /// What a token must claim under this name.
+    #[cfg(feature = "fetch")]
+    pub(super) fn claim(&self, name: &str) -> Option<&str> {
+        self.claims.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the delivery is meant for this source.
+    pub(crate) fn check(&self, delivery: &Delivery) -> Result<(), Rejection> {
+        for (name, expected) in &self.headers {
+            if single(delivery.headers(), name)?.is_none_or(|it| it != expected.as_str()) {
+                return Err(Rejection::NotForUs);
+            }
+        }
+        if self.values.is_empty() {
+            return Ok(());
+        }
+        let found = self.extract.read(delivery.body()).map_err(|_| Rejection::NotForUs)?;
+        let says = |(raw, expected): (Option<&str>, &String)| {
+            raw.and_then(json::text).is_some_and(|it| it == *expected)
+        };
+        if found.into_iter().zip(&self.values).all(says) { Ok(()) } else { Err(Rejection::NotForUs) }
+    }
+}

@@ -1,0 +1,116 @@
+//! Messages that AWS and PayPal truly sent, with the certificates of that time.
+
+use std::io;
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::scheme::coded::tests::{headers, text, vectors};
+use crate::{Delivery, Rejection, SourceName, Verified};
+
+/// Serves one certificate at every URL, and remembers the URLs.
+#[derive(Default)]
+struct Fixture {
+    certificate: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl KeyFetcher for Fixture {
+    async fn fetch(&self, url: &str) -> io::Result<Bytes> {
+        self.asked.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(url.to_owned());
+        tokio::task::yield_now().await;
+        match self.certificate.as_str() {
+            "" => Err(io::Error::other("nothing is here")),
+            certificate => Ok(Bytes::copy_from_slice(certificate.as_bytes())),
+        }
+    }
+}
+
+fn validator(
+    scheme: Fetched,
+    secrets: &[Secret],
+    certificate: &str,
+) -> (Arc<dyn DynSignatureValidator>, Arc<Mutex<Vec<String>>>) {
+    let fixture = Fixture { certificate: certificate.to_owned(), ..Fixture::default() };
+    let asked = Arc::clone(&fixture.asked);
+    let options = FetchedOptions {
+        secrets,
+        expected: &Expectations::default(),
+        tolerance: None,
+        clock: Clock::default(),
+        fetcher: Arc::new(fixture),
+    };
+    let bound = scheme.bind(options);
+    (bound.unwrap_or_else(|problems| panic!("{problems:?}")), asked)
+}
+
+fn delivery(vector: &serde_json::Value, now: u64) -> Delivery {
+    use base64::Engine as _;
+
+    let body = base64::engine::general_purpose::STANDARD.decode(text(vector, "body_base64")).expect("base64");
+    let now = vector["now_unix"].as_u64().unwrap_or(now);
+    Delivery::new(SourceName::new("x").expect("a name"), body)
+        .with_headers(headers(vector))
+        .with_received_at(SystemTime::UNIX_EPOCH + Duration::from_secs(now))
+}
+
+async fn check(scheme: Fetched, vector: &serde_json::Value, now: u64) {
+    let (secret, certificate) = match text(vector, "secret").split_once('\n') {
+        Some((id, certificate)) if scheme.needs_secret() => (Some(Secret::new(id)), certificate),
+        _ => (None, text(vector, "secret")),
+    };
+    let secrets: Vec<_> = secret.into_iter().collect();
+    let (validator, _) = validator(scheme, &secrets, certificate);
+    let verified = validator.validate_boxed(&delivery(vector, now)).await;
+    let valid = vector["valid"].as_bool().unwrap_or_default();
+    assert_eq!(verified.is_ok(), valid, "{} {verified:?}", vector["note"]);
+}
+
+#[tokio::test]
+async fn messages_of_sns() {
+    for vector in vectors("aws-sns") {
+        // 6 March 2026, when they were sent.
+        check(Fetched::SnsVersion1, &vector, 1_772_827_200).await;
+    }
+}
+
+#[tokio::test]
+async fn transmissions_of_paypal() {
+    for vector in vectors("paypal") {
+        // 28 November 2025, when they were sent.
+        check(Fetched::PayPal, &vector, 1_764_324_084).await;
+    }
+}
+
+fn message(url: &str) -> Delivery {
+    let body = format!(
+        r#"{{"Type":"Notification","MessageId":"m","TopicArn":"t","Message":"x","Timestamp":"2026-03-06T19:55:38.903Z",
+            "SignatureVersion":"2","Signature":"AAAA","SigningCertURL":"{url}"}}"#
+    );
+    Delivery::new(SourceName::new("sns").expect("a name"), body)
+}
+
+fn url(number: usize) -> String {
+    format!("https://sns.us-east-1.amazonaws.com/SimpleNotificationService-{number}.pem")
+}
+
+#[tokio::test]
+async fn a_flood_of_urls_is_not_passed_on() {
+    let (validator, asked) = validator(Fetched::Sns, &[], "");
+    for number in 0..100 {
+        let refused = validator.validate_boxed(&message(&url(number))).await;
+        assert_eq!(refused, Err(Rejection::KeysUnavailable));
+    }
+    assert_eq!(asked.lock().map(|it| it.len()).ok(), Some(8));
+}
+
+#[tokio::test]
+async fn many_ask_and_one_fetches() {
+    let (validator, asked) = validator(Fetched::Sns, &[], "");
+    let message = message(&url(1));
+    let refused = futures_util::future::join_all((0..50).map(|_| validator.validate_boxed(&message))).await;
+    assert!(refused.iter().all(|it: &Result<Verified, _>| *it == Err(Rejection::KeysUnavailable)));
+    assert_eq!(asked.lock().map(|it| it.len()).ok(), Some(1));
+}
