@@ -1,10 +1,12 @@
-//! The built-in way to what vendors publish: one `GET` over TLS, believed if the machine's roots vouch for the host.
+//! The built-in way to what vendors publish: one request over TLS, believed if the machine's roots vouch for the host.
 
 use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,7 +21,7 @@ const MAX_BODY: usize = 64 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Fetches over HTTPS. It follows no redirects and sends nothing of its own.
-pub(crate) struct HttpsFetcher(Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
+pub(crate) struct HttpsFetcher(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 impl HttpsFetcher {
     /// Fails where the machine has no roots to believe.
@@ -32,21 +34,30 @@ impl HttpsFetcher {
         Ok(Self(Client::builder(TokioExecutor::new()).build(connector)))
     }
 
-    async fn get(&self, url: &str) -> io::Result<Bytes> {
-        let url = url.parse().map_err(io::Error::other)?;
-        let response = self.0.get(url).await.map_err(io::Error::other)?;
+    async fn send(&self, request: Request<Full<Bytes>>) -> io::Result<Bytes> {
+        let response = self.0.request(request).await.map_err(io::Error::other)?;
         if response.status() != http::StatusCode::OK {
             return Err(io::Error::other(format!("the answer's status is {}", response.status())));
         }
         let body = Limited::new(response.into_body(), MAX_BODY).collect().await.map_err(io::Error::other)?;
         Ok(body.to_bytes())
     }
+
+    async fn send_in_time(&self, request: http::Result<Request<Full<Bytes>>>) -> io::Result<Bytes> {
+        let request = request.map_err(io::Error::other)?;
+        tokio::time::timeout(TIMEOUT, self.send(request))
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl KeyFetcher for HttpsFetcher {
     async fn fetch(&self, url: &str) -> io::Result<Bytes> {
-        tokio::time::timeout(TIMEOUT, self.get(url))
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        self.send_in_time(Request::get(url).body(Full::default())).await
+    }
+
+    async fn post_json(&self, url: &str, json: Bytes) -> io::Result<Bytes> {
+        let request = Request::post(url).header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.send_in_time(request.body(Full::new(json))).await
     }
 }

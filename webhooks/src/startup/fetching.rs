@@ -42,6 +42,6 @@ pub(super) fn bind(
 
 /// That this build has no way to the keys.
 #[cfg(not(feature = "fetch"))]
-pub(super) fn bind(_: Fetched, _: &SourceConfig, _: &Parts, _: &Problems) -> Option<Bound> {
-    Some(Err(vec![Fetched::missing_feature()]))
+pub(super) fn bind(scheme: Fetched, _: &SourceConfig, _: &Parts, _: &Problems) -> Option<Bound> {
+    Some(Err(scheme.missing_feature().into_iter().collect()))
 }

@@ -53,6 +53,8 @@ pub(in crate::scheme) struct Claims {
     #[cfg(feature = "fetch")]
     pub(in crate::scheme) email_verified: Option<bool>,
     pub(in crate::scheme) sha256: Option<String>,
+    #[cfg(all(feature = "fetch", feature = "p256"))]
+    pub(in crate::scheme) request_body_sha256: Option<String>,
 }
 
 /// One audience or several.

@@ -10,6 +10,8 @@ mod certificate;
 mod fetcher;
 #[cfg(feature = "fetch")]
 mod paypal;
+#[cfg(all(feature = "fetch", feature = "p256"))]
+mod plaid;
 #[cfg(feature = "fetch")]
 mod pubsub;
 #[cfg(feature = "fetch")]
@@ -51,6 +53,9 @@ pub(crate) enum Fetched {
     PayPal,
     /// PayPal's other world, for tests of its customers.
     PayPalSandbox,
+    Plaid,
+    /// Plaid's other world, for tests of its customers.
+    PlaidSandbox,
     PubSub,
 }
 
@@ -65,12 +70,14 @@ pub(crate) struct FetchedOptions<'s> {
 }
 
 impl Fetched {
-    pub(super) const NAMES: [(&'static str, Self); 5] = [
+    pub(super) const NAMES: [(&'static str, Self); 7] = [
         ("aws-sns", Self::Sns),
         ("aws-sns-version-1", Self::SnsVersion1),
         ("google-pubsub", Self::PubSub),
         ("paypal", Self::PayPal),
         ("paypal-sandbox", Self::PayPalSandbox),
+        ("plaid", Self::Plaid),
+        ("plaid-sandbox", Self::PlaidSandbox),
     ];
 
     pub(super) fn covers(self) -> Covers {
@@ -79,30 +86,47 @@ impl Fetched {
             Self::Sns | Self::SnsVersion1 => BodyCoverage::Partial,
             // A checksum: another body of the same one is easily made.
             Self::PayPal | Self::PayPalSandbox => BodyCoverage::Weak,
+            Self::Plaid | Self::PlaidSandbox => BodyCoverage::Full,
             // A token that says who pushes, and nothing of what.
             Self::PubSub => BodyCoverage::None,
         };
         Covers { body, time: true, url: false }
     }
 
-    /// Whether there is something that only the source's owner can say: PayPal's webhook id.
+    /// Whether there is something that only the source's owner can say: PayPal's webhook id, Plaid's credentials.
     pub(super) fn needs_secret(self) -> bool {
+        self.is_paypal() || self.is_plaid()
+    }
+
+    fn is_paypal(self) -> bool {
         matches!(self, Self::PayPal | Self::PayPalSandbox)
+    }
+
+    fn is_plaid(self) -> bool {
+        matches!(self, Self::Plaid | Self::PlaidSandbox)
     }
 
     pub(super) fn covers_header(self, name: &HeaderName) -> bool {
         // The `paypal` module's constant is not there in every build.
-        self.needs_secret() && name == "paypal-transmission-id"
+        self.is_paypal() && name == "paypal-transmission-id"
     }
 
-    /// What a build has to say to such a source that cannot fetch.
-    #[cfg(not(feature = "fetch"))]
-    pub(crate) fn missing_feature() -> SecretProblem {
-        SecretProblem::new(
-            None,
-            "this build cannot fetch the keys that this provider publishes",
-            "enable the feature `fetch`: webhooks = { version = \"…\", features = [\"fetch\"] }",
-        )
+    /// What a build has to say to such a source if it cannot fetch its keys, or do nothing with them.
+    #[cfg(not(all(feature = "fetch", feature = "p256")))]
+    pub(crate) fn missing_feature(self) -> Option<SecretProblem> {
+        let (lacks, features) = if self.is_plaid() {
+            (
+                true,
+                r#"the features `fetch` and `p256`: webhooks = { version = "…", features = ["fetch", "p256"] }"#,
+            )
+        } else {
+            (
+                !cfg!(feature = "fetch"),
+                r#"the feature `fetch`: webhooks = { version = "…", features = ["fetch"] }"#,
+            )
+        };
+        let what = "this build cannot fetch the keys that this provider publishes";
+        lacks.then(|| SecretProblem::new(None, what, format!("enable {features}")))
     }
 
     /// The validator, or what is wrong with the secrets.
@@ -115,12 +139,21 @@ impl Fetched {
         let blank = |(index, secret): (usize, &Secret)| SecretProblem::of_blank(index, secret.reveal());
         let mut problems: Vec<_> = secrets.iter().enumerate().filter_map(blank).collect();
         if self.needs_secret() && secrets.is_empty() {
-            problems.push(SecretProblem::new(
-                None,
-                "there is no webhook id",
-                "set `secret` to the webhook's id",
-            ));
+            let (what, help) = match self.is_plaid() {
+                true => ("there are no credentials", "set `secret` to \"client_id:secret\""),
+                false => ("there is no webhook id", "set `secret` to the webhook's id"),
+            };
+            problems.push(SecretProblem::new(None, what, help));
         }
+        #[cfg(feature = "p256")]
+        if problems.is_empty() && self.is_plaid() {
+            let flaws = secrets.iter().map(|it| plaid::flaw(it.reveal())).enumerate();
+            problems.extend(
+                flaws.filter_map(|(index, it)| it.map(|(what, help)| SecretProblem::new(index, what, help))),
+            );
+        }
+        #[cfg(not(feature = "p256"))]
+        problems.extend(self.missing_feature());
         if !self.needs_secret() && !secrets.is_empty() {
             problems.push(SecretProblem::new(0, "this provider has no secrets", "remove it"));
         }
@@ -136,11 +169,20 @@ impl Fetched {
             |world, fetcher, clock| paypal::PayPalValidator::new(world, secrets, tolerance, fetcher, clock);
         let sns =
             |version_1, fetcher, clock| sns::SnsValidator::new(version_1, expected.clone(), fetcher, clock);
+        #[cfg(feature = "p256")]
+        let plaid =
+            |world, fetcher, clock| plaid::PlaidValidator::new(world, secrets, tolerance, fetcher, clock);
         Ok(match self {
             Self::Sns => Arc::new(sns(false, fetcher, clock)),
             Self::SnsVersion1 => Arc::new(sns(true, fetcher, clock)),
             Self::PayPal => Arc::new(paypal(paypal::World::Live, fetcher, clock)),
             Self::PayPalSandbox => Arc::new(paypal(paypal::World::Sandbox, fetcher, clock)),
+            #[cfg(feature = "p256")]
+            Self::Plaid => Arc::new(plaid(plaid::World::Production, fetcher, clock)),
+            #[cfg(feature = "p256")]
+            Self::PlaidSandbox => Arc::new(plaid(plaid::World::Sandbox, fetcher, clock)),
+            #[cfg(not(feature = "p256"))]
+            Self::Plaid | Self::PlaidSandbox => return Err(self.missing_feature().into_iter().collect()),
             Self::PubSub => {
                 Arc::new(pubsub::PubSubValidator::new(claim("aud"), claim("email"), fetcher, clock))
             }

@@ -29,6 +29,8 @@ pub(super) use key::Algorithm;
 pub(super) use key::Key;
 pub(crate) use problem::{SecretProblem, placeholder};
 pub(super) use public_key::KeyFlaw;
+#[cfg(all(feature = "fetch", feature = "p256"))]
+pub(super) use public_key::P256Key;
 #[cfg(feature = "fetch")]
 pub(super) use public_key::{KeyBytes, RsaKey};
 pub(super) use read::{header, json_path, parse_header, parse_path};

@@ -9,6 +9,8 @@ mod rsa;
 
 use super::key::Algorithm;
 
+#[cfg(all(feature = "fetch", feature = "p256"))]
+pub(in crate::scheme) use p256::Key as P256Key;
 #[cfg(feature = "fetch")]
 pub(in crate::scheme) use rsa::Key as RsaKey;
 
