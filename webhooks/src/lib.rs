@@ -1,4 +1,6 @@
 #![doc = include_str!("docs/crate.md")]
+// What only a server uses is compiled without one too, so that the path of a delivery is the same.
+#![cfg_attr(not(feature = "http"), allow(dead_code))]
 
 mod budget;
 mod catalogue;

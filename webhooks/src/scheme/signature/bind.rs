@@ -52,7 +52,7 @@ impl Declared {
         } else {
             let bytes = self.secret.decode(secret).map_err(problem)?;
             let flaw = ("the secret cannot be a key", "copy it again");
-            AnyKey::Shared(Key::new(self.algorithm, &bytes).ok_or_else(|| problem(flaw))?)
+            AnyKey::Shared(Box::new(Key::new(self.algorithm, &bytes).ok_or_else(|| problem(flaw))?))
         };
         Ok(BoundKey { id, key })
     }

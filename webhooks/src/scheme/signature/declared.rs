@@ -53,7 +53,7 @@ pub(super) struct BoundKey {
 
 /// Two kinds that never stand in for each other: whoever knows a shared key can sign, and everybody knows a public one.
 pub(super) enum AnyKey {
-    Shared(Key),
+    Shared(Box<Key>),
     Public(PublicKey),
 }
 
