@@ -224,7 +224,7 @@ async fn everything_that_is_warned_of() {
     );
     let found = warnings(&file, file.builder().listeners(webhooks::listeners![on_issue])).await;
     let ten = r#"[webhooks.sources.github] in webhooks.toml: GitHub never sends an event again by itself: one that fails waits for a human
-    help: redeliver failed events from the provider's dashboard or API
+    help: redeliver failed events from the provider's dashboard or API, or set `webhooks.inbox.provider = "sqlite"`
 listener `startup::on_issue` (tests/tests/startup.rs:ON_ISSUE) listens to `issue.opened`, which GitHub does not list
     help: did you mean `issues.opened`?
 [webhooks.sources.hmac] in webhooks.toml: nothing listens to it
@@ -234,7 +234,7 @@ listener `startup::on_issue` (tests/tests/startup.rs:ON_ISSUE) listens to `issue
 `webhooks.idempotency.ttl_seconds` is 3600, but Shopify sends an event again for up to 14400 s
     help: leave it out: each source then remembers for at least as long as its provider retries
 [webhooks.sources.shopify] in webhooks.toml: Shopify waits only 5 s for an answer
-    help: keep its listeners short
+    help: keep its listeners short, or set `webhooks.inbox.provider = "sqlite"`
 [webhooks.sources.stripe] in webhooks.toml: nothing listens to it
     help: annotate a function with #[webhook_listener(source = "stripe")]
 `webhooks.idempotency.ttl_seconds` is 3600, but Stripe sends an event again for up to 259200 s

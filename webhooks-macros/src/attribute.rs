@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Expr, Ident, Token};
+use syn::{Expr, Ident, Token, parenthesized, token};
 
 use crate::errors::Errors;
 use crate::suggest;
@@ -13,6 +13,13 @@ pub(crate) struct Key {
     pub(crate) name: &'static str,
     /// How it is written, for error messages.
     pub(crate) example: &'static str,
+}
+
+impl Key {
+    /// Whether it is written with entries of its own: `retry(max_attempts = 8)`.
+    fn has_entries(&self) -> bool {
+        self.example.strip_prefix(self.name).is_some_and(|rest| rest.starts_with('('))
+    }
 }
 
 /// The entries of an attribute: known keys only, each at most once.
@@ -99,6 +106,11 @@ impl Attribute {
 }
 
 fn read_value(input: ParseStream<'_>, key: &Key, span: Span) -> syn::Result<Expr> {
+    if key.has_entries() && input.peek(token::Paren) {
+        let entries;
+        parenthesized!(entries in input);
+        return entries.parse().map(Expr::Verbatim);
+    }
     let assigned = input.parse::<Option<Token![=]>>()?.is_some();
     if !assigned || input.is_empty() || input.peek(Token![,]) {
         return Err(syn::Error::new(span, format_args!("`{}` takes a value: `{}`", key.name, key.example)));

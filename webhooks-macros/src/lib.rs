@@ -42,8 +42,15 @@ use proc_macro::TokenStream;
 /// | `event` | a pattern or a list of them: `"a.b"`, `"a.*"` (also `a` itself), `"*"` | every event |
 /// | `id` | the listener's stable name, 1 to 200 printable characters without spaces | `module_path::name` |
 /// | `timeout` | the longest a run may take: `"30s"`, `"1m30s"` (`ms`, `s`, `m` or `min`, `h`, `d`) | the settings' |
+/// | `retry(…)` | `max_attempts = 8`, `base = "5s"` (the longest first pause; each is up to three times the one before), `max = "1h"` | the settings' |
+/// | `order_by` | a JSON pointer into the body, `"/data/object/customer"`: events with the same value there are handled one at a time, in order of arrival | in any order |
+/// | `on_dead` | `"skip"` or `"block"`: whether, in such an order, an event that was given up holds up those behind it | `"skip"` |
+/// | `concurrency` | how many events it handles side by side at most | no limit of its own |
 /// | `on_error` | the path of an `async fn(&WebhookEvent, &Failure)`, called after each failure | – |
 /// | `crate` | the path of the `webhooks` crate, when it is renamed or re-exported | `::webhooks` |
+///
+/// `retry`, `order_by` and `concurrency` are for events out of the inbox: without one, the provider decides when an
+/// event comes again.
 #[proc_macro_attribute]
 pub fn webhook_listener(attribute: TokenStream, item: TokenStream) -> TokenStream {
     listener::expand(attribute.into(), item.into()).into()

@@ -1,5 +1,6 @@
 //! What an entry's value may be: a string, a list of strings, a path.
 
+use proc_macro2::TokenStream;
 use syn::{Expr, ExprLit, Lit, LitStr, Path};
 
 use crate::attribute::Entry;
@@ -18,6 +19,35 @@ pub(crate) fn strings(entry: &Entry, errors: &mut Errors) -> Vec<LitStr> {
             list.elems.iter().filter_map(|element| literal(element, entry, wanted, errors)).collect()
         }
         single => literal(single, entry, wanted, errors).into_iter().collect(),
+    }
+}
+
+/// A whole number, 1 or more.
+pub(crate) fn count(entry: &Entry, errors: &mut Errors) -> Option<u32> {
+    let wanted = "a whole number, 1 or more";
+    match &entry.value {
+        Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => {
+            let count = literal.base10_parse().ok().filter(|count| *count > 0);
+            if count.is_none() {
+                wrong_kind(&entry.value, entry, wanted, errors);
+            }
+            count
+        }
+        other => {
+            wrong_kind(other, entry, wanted, errors);
+            None
+        }
+    }
+}
+
+/// What stands in the parentheses of an entry that has entries of its own.
+pub(crate) fn entries(entry: &Entry, errors: &mut Errors) -> Option<TokenStream> {
+    match &entry.value {
+        Expr::Verbatim(entries) => Some(entries.clone()),
+        other => {
+            wrong_kind(other, entry, "options in parentheses", errors);
+            None
+        }
     }
 }
 

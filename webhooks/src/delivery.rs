@@ -138,6 +138,14 @@ impl DeliveryId {
     pub fn random() -> Self {
         Self(rand::random())
     }
+
+    pub(crate) fn bits(self) -> u128 {
+        self.0
+    }
+
+    pub(crate) fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
 }
 
 impl fmt::Display for DeliveryId {

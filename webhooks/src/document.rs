@@ -13,6 +13,8 @@ use crate::problem::{Problems, suggestion};
 
 mod units;
 
+pub(crate) use units::duration as parse_duration;
+
 pub(crate) type Table = BTreeMap<String, Node>;
 
 /// A value and where it was written.

@@ -23,6 +23,7 @@ struct Data {
     event_type: String,
     payload: Bytes,
     attempt: u32,
+    is_replay: bool,
 }
 
 /// An event before it is claimed: everything but the attempt.
@@ -36,8 +37,12 @@ pub(crate) struct NewEvent {
 
 impl NewEvent {
     pub(crate) fn claimed(self, attempt: u32) -> WebhookEvent {
+        self.claimed_from_inbox(attempt, false)
+    }
+
+    pub(crate) fn claimed_from_inbox(self, attempt: u32, is_replay: bool) -> WebhookEvent {
         let Self { delivery, verified, id, event_type, payload } = self;
-        WebhookEvent(Arc::new(Data { delivery, verified, id, event_type, payload, attempt }))
+        WebhookEvent(Arc::new(Data { delivery, verified, id, event_type, payload, attempt, is_replay }))
     }
 }
 
@@ -67,7 +72,7 @@ impl WebhookEvent {
         self.0.delivery.body()
     }
 
-    /// The headers of the delivery.
+    /// The headers of the delivery. Out of the inbox, those that are kept: no credentials are, see the chapter on it.
     pub fn headers(&self) -> &HeaderMap {
         self.0.delivery.headers()
     }
@@ -75,6 +80,11 @@ impl WebhookEvent {
     /// Which attempt at this event this is, from 1. Attempts that crashed count.
     pub fn attempt(&self) -> u32 {
         self.0.attempt
+    }
+
+    /// Whether an operator has had the event handled again, out of the inbox.
+    pub fn is_replay(&self) -> bool {
+        self.0.is_replay
     }
 
     /// Whether a signature was checked. `false` only for sources with `validator = "none"`.

@@ -4,6 +4,7 @@
 
 mod budget;
 mod catalogue;
+mod cli;
 mod clock;
 mod delivery;
 mod document;
@@ -14,6 +15,8 @@ mod event;
 mod fetch;
 #[cfg(feature = "http")]
 mod http;
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "nothing drives an inbox without an engine"))]
+mod inbox;
 mod life;
 mod listener;
 mod outcome;
@@ -37,12 +40,16 @@ pub use catalogue::{
     GitHubSignatureValidator, HmacSignatureValidator, NoOpSignatureValidator, ProviderInfo,
     StripeSignatureValidator, TwilioSignatureValidator, providers,
 };
+pub use cli::cli;
 pub use clock::Clock;
 pub use delivery::{Delivery, DeliveryId, SourceName};
 pub use error::{Error, Failure, OrPermanent, Permanent, Result};
 pub use event::WebhookEvent;
+pub use inbox::handle::{ListenerBacklog, OperationError, WebhookInbox};
+pub use inbox::record::{EventRecord, EventSummary, FailedAttempt, Replayed, RunRecord, RunState, Selection};
 pub use listener::WebhookEventListener;
 pub use listener::extract::{Attempt, Event, Extract, FromEvent, State};
+pub use listener::options::{OnDead, OrderBy, Retry};
 pub use listener::registry::ListenerRegistration;
 pub use listener::validators::Secrets;
 pub use outcome::Outcome;
@@ -96,6 +103,7 @@ pub mod stores {}
 pub mod __private {
     pub use crate::listener::extract::Bind;
     pub use crate::listener::function::{Argument, BoundListener, bind_fn, on_error_future};
+    pub use crate::listener::options::{OnDead, OrderBy, Retry};
     pub use crate::listener::registry::{ListenerFn, ListenerOptions, ListenerRegistration, OnError};
     pub use crate::listener::validators::{ValidatorRegistration, build_validator};
     pub use inventory;

@@ -19,8 +19,8 @@ pub(crate) enum Phase {
     Cancelled,
 }
 
-/// The phase, and how much is under way.
-#[derive(Debug)]
+/// The phase, and how much is under way. Clones are the same life.
+#[derive(Debug, Clone)]
 pub(crate) struct Life {
     phase: watch::Sender<Phase>,
     under_way: Arc<UnderWay>,

@@ -14,6 +14,8 @@ use crate::reply::Reply;
 pub enum Outcome {
     /// Every listener succeeded.
     Handled,
+    /// It is in the inbox, on disk, and its listeners will run.
+    Stored,
     /// The event was handled before, or another delivery of it just was.
     Duplicate,
     /// Verified, but nobody listens to it (or an empty batch). Nothing is remembered.
@@ -56,7 +58,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every label that [`label`](Self::label) can return, in a fixed order.
-    pub(crate) const LABELS: [&'static str; 20] = [
+    pub(crate) const LABELS: [&'static str; 21] = [
         "handled",
         "duplicate",
         "ignored",
@@ -77,6 +79,7 @@ impl Outcome {
         "overloaded",
         "shutting_down",
         "disabled",
+        "stored",
     ];
 
     /// The metric label and the word in the log line.
@@ -96,7 +99,7 @@ impl Outcome {
     /// The HTTP status that the provider sees.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Handled | Self::Duplicate | Self::Ignored | Self::Dead => StatusCode::OK,
+            Self::Handled | Self::Stored | Self::Duplicate | Self::Ignored | Self::Dead => StatusCode::OK,
             Self::Challenge(reply) => reply.status,
             Self::Rejected(Rejection::KeysUnavailable) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Rejected(Rejection::BodyAmbiguous) => StatusCode::BAD_REQUEST,
@@ -163,7 +166,7 @@ impl Outcome {
         match self {
             Self::Ignored => 0,
             Self::Duplicate => 1,
-            Self::Handled => 2,
+            Self::Handled | Self::Stored => 2,
             Self::Dead => 3,
             Self::Retry(Some(_)) => 5,
             Self::Retry(None) => 6,
@@ -208,6 +211,7 @@ impl Outcome {
             Self::Overloaded => 17,
             Self::ShuttingDown => 18,
             Self::Disabled => 19,
+            Self::Stored => 20,
         }
     }
 }

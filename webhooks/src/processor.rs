@@ -11,6 +11,8 @@ use http::{HeaderMap, Method};
 use crate::budget::Buffered;
 use crate::clock::Clock;
 use crate::delivery::{Delivery, DeliveryId, SourceName};
+use crate::inbox::handle::WebhookInbox;
+use crate::inbox::staffed::StaffedInbox;
 use crate::life::{Passage, Phase};
 use crate::outcome::Outcome;
 use crate::reply::Reply;
@@ -31,6 +33,7 @@ pub struct WebhookProcessor(Arc<Core>);
 pub(crate) struct Core {
     pub(crate) sources: HashMap<SourceName, Arc<Source>>,
     pub(crate) inline: Inline,
+    pub(crate) inbox: Option<StaffedInbox>,
     pub(crate) seen: Seen,
     pub(crate) clock: Clock,
     pub(crate) enabled: bool,
@@ -89,9 +92,11 @@ impl WebhookProcessor {
         let Admission { source, id, began, passage } = admission;
         let jobs = self.jobs(&source, delivery).await;
         drop(unverified);
-        let outcome = match jobs {
-            Ok(jobs) => self.handle(jobs, passage).await,
-            Err(outcome) => outcome,
+        // The two drivers: handled while the provider waits, or stored and handled after.
+        let outcome = match (jobs, &self.0.inbox) {
+            (Ok(jobs), Some(inbox)) if inbox.intake.takes(&source.name) => inbox.intake.store(jobs).await,
+            (Ok(jobs), _) => self.handle(jobs, passage).await,
+            (Err(outcome), _) => outcome,
         };
         self.reply(Some(&source), id, outcome, began)
     }
@@ -149,7 +154,6 @@ pub(crate) struct Admission {
     /// Leaving in order waits for it.
     passage: Passage,
 }
-
 /// Looking in from outside.
 impl WebhookProcessor {
     /// Has an event handled again when it is redelivered: GitHub's "Redeliver", for one, keeps the id.
@@ -162,6 +166,11 @@ impl WebhookProcessor {
     pub async fn forget(&self, source: &str, id: &str, body: &[u8]) -> Result<bool, StoreError> {
         let Some(source) = self.0.sources.get(source) else { return Ok(false) };
         self.0.inline.store().forget(&source.key_of(id, body)).await
+    }
+
+    /// The inbox, where one is configured.
+    pub fn inbox(&self) -> Option<WebhookInbox> {
+        self.0.inbox.as_ref().map(|inbox| inbox.handle.clone())
     }
 
     /// What each configured source has seen since the start, by name.

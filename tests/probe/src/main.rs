@@ -113,5 +113,10 @@ fn main() -> Result<(), webhooks::Error> {
         false => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = runtime.enable_all().build().expect("a runtime");
-    runtime.block_on(async { webhooks::autoconfigure().await?.serve().await })
+    runtime.block_on(async {
+        if webhooks::cli(std::env::args()).await? {
+            return Ok(());
+        }
+        webhooks::autoconfigure().await?.serve().await
+    })
 }

@@ -10,12 +10,14 @@
 //! - [`sign`]: the providers' signatures, written a second time
 //! - [`scripted`]: listeners that do what a test says, and claims that several instances share
 //! - [`fleet`]: `probe` processes that share a Redis
+//! - [`inbox`]: webhooks with an inbox, in the test's own process and in a `probe`
 //! - [`relay`]: a way to a server that can be cut
 //! - [`free_port`]: a port to listen on
 
 pub mod described;
 pub mod fleet;
 pub mod http;
+pub mod inbox;
 pub mod inside;
 pub mod log;
 mod port;

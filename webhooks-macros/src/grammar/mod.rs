@@ -6,7 +6,9 @@
 mod duration;
 mod name;
 mod pattern;
+mod pointer;
 
 pub(crate) use duration::duration;
 pub(crate) use name::{listener_id, source, validator_name};
 pub(crate) use pattern::pattern;
+pub(crate) use pointer::pointer;

@@ -5,6 +5,8 @@
 //! user may have forbidden. Where the compiler could find something wrong with the user's own code, it is
 //! placed at that code. Locals have `mixed_site` spans, so that they capture no name of the user's.
 
+use std::time::Duration;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
@@ -65,17 +67,13 @@ fn marker(handler: &Handler, krate: &Path, registration: &TokenStream) -> TokenS
 }
 
 fn registration(handler: &Handler, settings: &Settings) -> TokenStream {
-    let Settings { source, events, id, timeout, on_error, krate } = settings;
+    let Settings { source, events, id, on_error, krate, .. } = settings;
     let function = handler.function.name();
     let name = function.unraw().to_string();
     // With the function's own span, the compiler's place is the function and not the attribute.
     let place = quote_spanned! {function.span()=> file: ::core::file!(), line: ::core::line!(), };
     let id = option(id.as_ref());
-    let timeout = option(timeout.map(|timeout| {
-        // The grammar counts in milliseconds of this width.
-        let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        quote!(::core::time::Duration::from_millis(#millis))
-    }));
+    let options = options(settings);
     let bind = bind(handler, krate);
     let on_error = option(on_error.as_ref().map(|path| on_error_call(path, krate)));
     quote! {
@@ -85,10 +83,39 @@ fn registration(handler: &Handler, settings: &Settings) -> TokenStream {
         #place
         source: #source,
         events: &[#(#events),*],
-        options: #krate::__private::ListenerOptions { timeout: #timeout },
+        options: #options,
         bind: #bind,
         on_error: #on_error,
     }
+}
+
+fn options(settings: &Settings) -> TokenStream {
+    let Settings { timeout, retry, order_by, concurrency, krate, .. } = settings;
+    let timeout = option(timeout.map(duration));
+    let max_attempts = option(retry.max_attempts);
+    let (base, max) = (option(retry.base.map(duration)), option(retry.max.map(duration)));
+    let order_by = option(order_by.as_ref().map(|order| {
+        let pointer = &order.pointer;
+        let on_dead = if order.dead_blocks { quote!(Block) } else { quote!(Skip) };
+        quote! {
+            #krate::__private::OrderBy { pointer: #pointer, on_dead: #krate::__private::OnDead::#on_dead }
+        }
+    }));
+    let concurrency = option(concurrency.and_then(|it| usize::try_from(it).ok()));
+    quote! {
+        #krate::__private::ListenerOptions {
+            timeout: #timeout,
+            retry: #krate::__private::Retry { max_attempts: #max_attempts, base: #base, max: #max },
+            order_by: #order_by,
+            concurrency: #concurrency,
+        }
+    }
+}
+
+fn duration(duration: Duration) -> TokenStream {
+    // The grammar counts in milliseconds of this width.
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    quote!(::core::time::Duration::from_millis(#millis))
 }
 
 /// The function takes its arguments one by one, the library gives them as a tuple.

@@ -14,7 +14,8 @@ fn a_listener_is_registered_with_everything_that_was_said() {
     assert_expands(
         quote! {
             source = "stripe", event = ["payment_intent.succeeded", "charge.*"], id = "billing::paid",
-            timeout = "1m30s", on_error = alerts::failed
+            timeout = "1m30s", retry(max_attempts = 8, base = "5s", max = "1h"), order_by = "/customer",
+            on_dead = "block", concurrency = 4, on_error = alerts::failed
         },
         quote! {
             /// Credits the ledger.
@@ -37,7 +38,16 @@ fn a_listener_is_registered_with_everything_that_was_said() {
                         source: "stripe",
                         events: &["payment_intent.succeeded", "charge.*"],
                         options: ::webhooks::__private::ListenerOptions {
-                            timeout: ::core::option::Option::Some(::core::time::Duration::from_millis(90000u64))
+                            timeout: ::core::option::Option::Some(::core::time::Duration::from_millis(90000u64)),
+                            retry: ::webhooks::__private::Retry {
+                                max_attempts: ::core::option::Option::Some(8u32),
+                                base: ::core::option::Option::Some(::core::time::Duration::from_millis(5000u64)),
+                                max: ::core::option::Option::Some(::core::time::Duration::from_millis(3600000u64))
+                            },
+                            order_by: ::core::option::Option::Some(::webhooks::__private::OrderBy {
+                                pointer: "/customer", on_dead: ::webhooks::__private::OnDead::Block
+                            }),
+                            concurrency: ::core::option::Option::Some(4usize),
                         },
                         bind: |__bind| ::webhooks::__private::bind_fn::<
                             (
@@ -83,7 +93,14 @@ fn what_was_not_said_is_every_event_and_the_defaults() {
                         source: "*",
                         events: &["*"],
                         options: crate::renamed::__private::ListenerOptions {
-                            timeout: ::core::option::Option::None
+                            timeout: ::core::option::Option::None,
+                            retry: crate::renamed::__private::Retry {
+                                max_attempts: ::core::option::Option::None,
+                                base: ::core::option::Option::None,
+                                max: ::core::option::Option::None
+                            },
+                            order_by: ::core::option::Option::None,
+                            concurrency: ::core::option::Option::None,
                         },
                         bind: |__bind| crate::renamed::__private::bind_fn::<(), _, _, _>(
                             __bind, |()| r#type(),

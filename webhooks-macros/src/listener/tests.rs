@@ -112,3 +112,27 @@ fn no_qualifier_goes_unnoticed() {
         assert_eq!(messages.len(), 1, "{item}: {messages:?}");
     }
 }
+
+#[test]
+fn what_a_run_may_be_asked_is_checked() {
+    for attribute in [
+        quote!(retry = 8),
+        quote!(retry(attempts = 8)),
+        quote!(retry(max_attempts = 0)),
+        quote!(retry(base = "soon")),
+        quote!(retry(base = "5s", base = "6s")),
+        quote!(order_by = "customer"),
+        quote!(order_by = 7),
+        quote!(order_by = "/customer", on_dead = "wait"),
+        quote!(on_dead = "block"),
+        quote!(concurrency = 0),
+        quote!(concurrency = "4"),
+        quote!(concurrency(4)),
+    ] {
+        let function = quote!(
+            async fn f() {}
+        );
+        let messages = messages(expand(quote!(source = "a", #attribute), function));
+        assert_eq!(messages.len(), 1, "{attribute}: {messages:?}");
+    }
+}

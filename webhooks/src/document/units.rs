@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `"30s"`, `"5 min"`, `"1h 30m"`, `"250ms"`; a bare number is seconds.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     if rest.is_empty() {
         return None;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::extract::Run;
+use super::options::RunOptions;
 use super::pattern::EventPattern;
 use super::registry::OnError;
 use super::{WebhookEventListener, function::BoundListener};
@@ -22,6 +23,7 @@ pub(crate) struct Listener {
     pub(crate) source: Option<String>,
     pub(crate) events: Vec<EventPattern>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) options: RunOptions,
     /// The crate it stands in.
     pub(crate) crate_name: String,
     pub(crate) handler: Box<dyn Handler>,

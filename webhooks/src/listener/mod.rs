@@ -1,13 +1,16 @@
 //! Listeners: the user's functions and types, how they get their arguments, and which events they hear.
 
 use std::future::Future;
+use std::time::Duration;
 
 use crate::error::{Failure, Result};
 use crate::event::WebhookEvent;
+use options::{OrderBy, Retry};
 
 pub(crate) mod bound;
 pub(crate) mod extract;
 pub(crate) mod function;
+pub(crate) mod options;
 pub(crate) mod pattern;
 pub(crate) mod registry;
 pub(crate) mod routes;
@@ -44,6 +47,26 @@ pub trait WebhookEventListener: Send + Sync + 'static {
     /// name, unless told. Two listeners must not share one.
     fn id(&self) -> String {
         std::any::type_name::<Self>().to_owned()
+    }
+
+    /// How long it may take; as the settings say, unless told.
+    fn timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// How often a failed run is tried again, and how soon. Needs the inbox: without it, the provider decides when.
+    fn retry(&self) -> Retry {
+        Retry::default()
+    }
+
+    /// What is handled one at a time, in order of arrival: events with the same value there. Needs the inbox.
+    fn order_by(&self) -> Option<OrderBy> {
+        None
+    }
+
+    /// How many events it handles side by side at most. Needs the inbox.
+    fn concurrency(&self) -> Option<usize> {
+        None
     }
 
     /// Handles one event. `Ok` means that it need not be handled again.

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::extract::Bind;
 use super::function::BoundListener;
+use super::options::{OrderBy, Retry};
 use crate::error::{Failure, Result};
 use crate::event::WebhookEvent;
 
@@ -73,10 +74,18 @@ impl fmt::Debug for ListenerRegistration {
 #[derive(Debug, Clone, Copy)]
 pub struct ListenerOptions {
     pub timeout: Option<Duration>,
+    pub retry: Retry,
+    pub order_by: Option<OrderBy>,
+    pub concurrency: Option<usize>,
 }
 
 impl ListenerOptions {
-    pub const DEFAULT: Self = Self { timeout: None };
+    pub const DEFAULT: Self = Self {
+        timeout: None,
+        retry: Retry { max_attempts: None, base: None, max: None },
+        order_by: None,
+        concurrency: None,
+    };
 }
 
 /// Implemented by the hidden type that stands beside an annotated function.

@@ -124,6 +124,7 @@ mod tests {
             source: source.map(str::to_owned),
             events,
             timeout: None,
+            options: Default::default(),
             handler: Box::new(Silent),
         })
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Settings;
+use super::inbox::InboxConfig;
 use super::source::SourceConfig;
 use crate::document::{Origin, TableReader};
 use crate::problem::Problems;
@@ -14,6 +15,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) inline: InlineConfig,
     pub(crate) idempotency: IdempotencyConfig,
+    /// `None`: listeners run inline.
+    pub(crate) inbox: Option<InboxConfig>,
     /// Those that could be read.
     pub(crate) sources: Vec<SourceConfig>,
     /// All that are mentioned.
@@ -71,6 +74,7 @@ impl Config {
         let root =
             TableReader::new(&settings.table, "webhooks", Origin::Other("the settings".into()), problems);
         let config = Self {
+            inbox: InboxConfig::read(&root),
             enabled: root.boolean("enabled").unwrap_or(true),
             http: HttpConfig::read(&root),
             limits: Limits::read(&root),
@@ -82,17 +86,8 @@ impl Config {
                 .map(|sources| sources.keys().cloned().collect())
                 .unwrap_or_default(),
         };
-        read_inbox(&root);
         root.finish();
         config
-    }
-}
-
-/// Says so where an inbox is asked for: 2xx must never mean less than the settings promise.
-fn read_inbox(root: &TableReader<'_>) {
-    let Some(inbox) = root.table("inbox") else { return };
-    if inbox.string("provider").is_some_and(|provider| provider != "none") {
-        inbox.problem("provider", "this version has no inbox", "write \"none\": listeners run inline");
     }
 }
 
@@ -205,7 +200,7 @@ impl IdempotencyConfig {
 }
 
 /// A duration that must not be zero.
-fn positive(table: &TableReader<'_>, key: &str, value: Option<Duration>) -> Option<Duration> {
+pub(super) fn positive(table: &TableReader<'_>, key: &str, value: Option<Duration>) -> Option<Duration> {
     if value == Some(Duration::ZERO) {
         table.problem(key, "with 0, nothing could ever finish", "write a duration such as \"10s\"");
     }

@@ -14,6 +14,7 @@ use crate::document::{Node, Origin, Table, Value};
 use crate::problem::Problems;
 
 pub(crate) mod config;
+pub(crate) mod inbox;
 pub(crate) mod source;
 
 mod environment;

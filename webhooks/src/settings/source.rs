@@ -33,6 +33,8 @@ pub(crate) struct SourceConfig {
     pub(crate) public_url: Option<String>,
     pub(crate) batch: bool,
     pub(crate) replay_guard: bool,
+    /// `mode`: whether deliveries are stored before they are handled. `None`: if there is an inbox.
+    pub(crate) inbox: Option<bool>,
 }
 
 /// Who decides whether a delivery is genuine.
@@ -88,6 +90,7 @@ impl SourceConfig {
             public_url: read_public_url(&table),
             batch: table.boolean("batch").unwrap_or(true),
             replay_guard: table.one_of("replay_guard", &[("digest", true), ("off", false)]).unwrap_or(false),
+            inbox: table.one_of("mode", &[("inline", false), ("inbox", true)]),
             name: legal_name?,
             provider: provider?,
         };
@@ -115,6 +118,7 @@ impl SourceConfig {
             public_url: None,
             batch: true,
             replay_guard: false,
+            inbox: None,
             name: SourceName::new(name)?,
         })
     }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::inbox::Opened;
 use super::sources::Made;
 use super::webhooks::Webhooks;
-use super::{Parts, development, listeners, secrets, sources, stores, warnings};
+use super::{Parts, development, inbox, listeners, secrets, sources, stores, warnings};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::listener::bound::Listener;
@@ -36,13 +37,15 @@ pub(super) async fn webhooks(
     listeners::check_sources(&listeners, &config.source_names, &configured, &problems);
     secrets::check_shared(&configured, &problems);
     warnings::look(&config, &configured, &listeners, &problems);
+    let chosen = inbox::choose(&config, &configured, &listeners, &problems);
     let made = sources::make(&config, configured, &parts, &listeners, &problems);
     let store = stores::choose(&config, parts.store.take(), &parts.clock, &problems).await;
+    let inbox = inbox::open(&config, chosen, &parts.clock, &problems).await;
     for warning in problems.take_warnings() {
         tracing::warn!(help = %warning.help, "{}", warning.what);
     }
     match store {
-        Some(store) if problems.is_empty() => Ok(start(config, made, &listeners, store, parts.clock)),
+        Some(store) if problems.is_empty() => Ok(start(config, made, &listeners, store, inbox, parts.clock)),
         _ => Err(Error::new(problems.into_errors())),
     }
 }
@@ -61,12 +64,15 @@ fn start(
     made: Made,
     listeners: &[Arc<Listener>],
     store: Arc<dyn DynStore>,
+    inbox: Option<Opened>,
     clock: Clock,
 ) -> Webhooks {
     tell_listeners(listeners);
+    let inline = Inline::new(store, inline_options(&config));
     let core = Core {
+        inbox: inbox.map(|opened| inbox::staff(opened, &config, &made.sources, listeners, &inline.life)),
         sources: made.sources.into_iter().map(|source| (source.name.clone(), source)).collect(),
-        inline: Inline::new(store, inline_options(&config)),
+        inline,
         seen: Seen::new(clock.clone()),
         clock,
         enabled: config.enabled,
@@ -99,5 +105,5 @@ fn disabled(config: Config, problems: Problems) -> Result<Webhooks, Error> {
     }
     tracing::warn!("webhooks.enabled is false: every delivery is answered 503");
     let store = Arc::new(InMemoryWebhookEventStore::new());
-    Ok(start(config, Made::default(), &[], store, Clock::default()))
+    Ok(start(config, Made::default(), &[], store, None, Clock::default()))
 }

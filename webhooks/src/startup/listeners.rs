@@ -9,6 +9,7 @@ use crate::delivery::SourceName;
 use crate::document::environment_variable;
 use crate::listener::bound::{FunctionHandler, Listener, Unbound};
 use crate::listener::extract::{Bind, States};
+use crate::listener::options::RunOptions;
 use crate::listener::pattern::EventPattern;
 use crate::listener::registry::ListenerRegistration;
 use crate::problem::{Problems, suggestion};
@@ -84,6 +85,11 @@ fn from_function(
         source: source?,
         events: events?,
         timeout: registration.options.timeout,
+        options: RunOptions {
+            retry: registration.options.retry,
+            order_by: registration.options.order_by,
+            concurrency: registration.options.concurrency,
+        },
         handler: match bound {
             Some(bound) => Box::new(FunctionHandler { bound, on_error: registration.on_error }),
             None => Box::new(Unbound),
@@ -101,7 +107,8 @@ fn from_type(listener: TraitListener, problems: &Problems) -> Option<Listener> {
         label,
         source: source?,
         events: events?,
-        timeout: None,
+        timeout: listener.timeout,
+        options: listener.options,
         handler: listener.handler,
     })
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
@@ -12,6 +13,7 @@ use crate::error::Error;
 use crate::listener::WebhookEventListener;
 use crate::listener::bound::Handler;
 use crate::listener::extract::States;
+use crate::listener::options::RunOptions;
 use crate::listener::registry::{self, ListenerRegistration};
 use crate::listener::validators::DynValidator;
 use crate::problem::Problems;
@@ -26,12 +28,14 @@ pub(crate) mod source_builder;
 pub(crate) mod webhooks;
 
 mod fetching;
+mod inbox;
 mod listeners;
 mod secrets;
 mod sources;
 mod stores;
 mod warnings;
 
+pub(crate) use inbox::look_in as open_inbox;
 use source_builder::SourceBuilder;
 use webhooks::Webhooks;
 
@@ -84,6 +88,8 @@ pub(crate) struct TraitListener {
     pub(crate) id: String,
     pub(crate) source: String,
     pub(crate) events: Vec<String>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) options: RunOptions,
     pub(crate) handler: Box<dyn Handler>,
 }
 
@@ -159,6 +165,12 @@ impl Builder {
             id: listener.id(),
             source: listener.source().to_owned(),
             events: listener.events(),
+            timeout: listener.timeout(),
+            options: RunOptions {
+                retry: listener.retry(),
+                order_by: listener.order_by(),
+                concurrency: listener.concurrency(),
+            },
             handler: Box::new(listener),
         });
         self

@@ -78,6 +78,11 @@ impl SourceBuilder {
         self.set("batch", Value::Boolean(split))
     }
 
+    /// `true` stores deliveries in the inbox before they are handled; `false` handles them inline.
+    pub fn inbox(self, stored: bool) -> Self {
+        self.set("mode", Value::String(if stored { "inbox" } else { "inline" }.to_owned()))
+    }
+
     /// Refuses the same signed content under another id, where ids are not signed.
     pub fn replay_guard(self) -> Self {
         self.set("replay_guard", Value::String("digest".to_owned()))

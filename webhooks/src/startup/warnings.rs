@@ -28,7 +28,10 @@ pub(super) fn look(
             );
         }
         retention(config, source, problems);
-        deadline(source, problems);
+        // What is stored first is answered at once, and tried again by ourselves.
+        if config.inbox.is_none() || source.inbox == Some(false) {
+            deadline(source, problems);
+        }
         for listener in heard.iter().filter(|it| it.source.is_some()) {
             event_names(source, listener, problems);
         }
@@ -65,13 +68,13 @@ fn deadline(source: &SourceConfig, problems: &Problems) {
                 "{}: {title} never sends an event again by itself: one that fails waits for a human",
                 source.place
             ),
-            "redeliver failed events from the provider's dashboard or API",
+            "redeliver failed events from the provider's dashboard or API, or set `webhooks.inbox.provider = \"sqlite\"`",
         );
     }
     if let Some(deadline) = acknowledgement.deadline.filter(|it| *it <= Duration::from_secs(5)) {
         problems.warn(
             format!("{}: {title} waits only {} s for an answer", source.place, deadline.as_secs()),
-            "keep its listeners short",
+            "keep its listeners short, or set `webhooks.inbox.provider = \"sqlite\"`",
         );
     }
 }

@@ -7,6 +7,7 @@ use super::Builder;
 use super::development::SampleRequest;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::inbox::handle::WebhookInbox;
 
 use crate::problem::Problem;
 use crate::processor::WebhookProcessor;
@@ -63,6 +64,11 @@ impl Webhooks {
             drain_delay: self.http.drain_delay,
             shutdown_grace: self.http.shutdown_grace,
         }
+    }
+
+    /// The inbox, to look into and to replay from; `None` where none is configured.
+    pub fn inbox(&self) -> Option<WebhookInbox> {
+        self.endpoint.processor.inbox()
     }
 
     /// Signed requests to try the sources with that were lent a secret for development.

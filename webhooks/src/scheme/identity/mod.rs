@@ -126,7 +126,7 @@ impl Identity {
     }
 
     /// The headers that are read, which must therefore be single.
-    pub(super) fn headers(&self) -> Vec<HeaderName> {
+    pub(crate) fn headers(&self) -> Vec<HeaderName> {
         self.plan.id.headers.iter().chain(&self.plan.kind.header).cloned().collect()
     }
 

@@ -1,0 +1,149 @@
+//! Stores verified deliveries: 2xx only once they are on disk.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{Notify, Semaphore};
+
+use super::headers::{self, KeptHeaders};
+use super::{Inbox, InboxError, NewEntry, NewRun, Parcel, Payload, Put, StoredEvent, order};
+use crate::delivery::{Delivery, DeliveryId, SourceName};
+use crate::event::{NewEvent, WebhookEvent};
+use crate::outcome::Outcome;
+use crate::run::inline::Job;
+
+/// Stores the deliveries of the sources that use the inbox.
+pub(crate) struct Intake {
+    inbox: Arc<dyn Inbox>,
+    /// The sources that use the inbox, and what of their headers is kept.
+    sources: HashMap<SourceName, KeptHeaders>,
+    /// Bounds the bodies that wait for the disk.
+    permits: Semaphore,
+    /// Wakes the worker.
+    wake: Arc<Notify>,
+}
+
+impl Intake {
+    pub(crate) fn new(
+        inbox: Arc<dyn Inbox>,
+        sources: HashMap<SourceName, KeptHeaders>,
+        max_in_flight: usize,
+        wake: Arc<Notify>,
+    ) -> Self {
+        Self { inbox, sources, permits: Semaphore::new(max_in_flight.min(Semaphore::MAX_PERMITS)), wake }
+    }
+
+    /// Whether deliveries of this source are stored before they are handled.
+    pub(crate) fn takes(&self, source: &SourceName) -> bool {
+        self.sources.contains_key(source)
+    }
+
+    /// Stores the events of one delivery, all of them or none.
+    pub(crate) async fn store(&self, jobs: Vec<Job>) -> Outcome {
+        let Some(first) = jobs.first() else { return Outcome::Ignored };
+        let Ok(_permit) = self.permits.try_acquire() else { return Outcome::Overloaded };
+        let delivery = Arc::clone(&first.event.delivery);
+        for job in jobs.iter().filter(|job| job.key.is_none()) {
+            job.stats.without_id.increment();
+        }
+        let parcel = Parcel {
+            source: delivery.source().clone(),
+            delivery_id: delivery.id().bits(),
+            received_at: delivery.received_at(),
+            verified: first.event.verified,
+            headers: self
+                .sources
+                .get(delivery.source())
+                .map(|it| it.write(delivery.headers()))
+                .unwrap_or_default(),
+            body: delivery.body().clone(),
+            events: jobs.into_iter().map(|job| entry(&delivery, job)).collect(),
+        };
+        match self.inbox.put(parcel).await {
+            Ok(puts) if puts.iter().all(|put| *put == Put::Duplicate) => Outcome::Duplicate,
+            Ok(_) => {
+                self.wake.notify_one();
+                Outcome::Stored
+            }
+            Err(error) => refused(&error),
+        }
+    }
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").field("sources", &self.sources.len()).finish_non_exhaustive()
+    }
+}
+
+impl StoredEvent {
+    /// The event as its listener sees it; of the request, only what is kept.
+    pub(crate) fn restore(self, attempt: u32, is_replay: bool) -> WebhookEvent {
+        let delivery = Delivery::new(self.source, self.body)
+            .with_id(DeliveryId::from_bits(self.delivery_id))
+            .with_headers(headers::read(&self.headers))
+            .with_received_at(self.received_at);
+        let event = NewEvent {
+            delivery: Arc::new(delivery),
+            verified: self.verified,
+            id: self.id,
+            event_type: self.event_type,
+            payload: self.payload,
+        };
+        event.claimed_from_inbox(attempt, is_replay)
+    }
+}
+
+fn entry(delivery: &Delivery, job: Job) -> NewEntry {
+    let event = job.event;
+    let runs = job.audience.iter().map(|listener| NewRun {
+        listener: Arc::clone(&listener.id),
+        order_key: listener
+            .options
+            .order_by
+            .as_ref()
+            .and_then(|order| order::key(order.pointer, delivery.body(), &event.payload)),
+    });
+    NewEntry {
+        runs: runs.collect(),
+        key: job.key,
+        payload: locate(delivery.body(), event.payload),
+        id: event.id,
+        event_type: event.event_type,
+        retention: job.retention,
+    }
+}
+
+/// A payload is a slice of its body nearly always, and then need not be stored twice.
+fn locate(body: &Bytes, payload: Bytes) -> Payload {
+    let start = (payload.as_ptr() as usize).checked_sub(body.as_ptr() as usize);
+    match start {
+        Some(start) if body.get(start..start + payload.len()) == Some(&*payload) => {
+            Payload::Range { start, length: payload.len() }
+        }
+        _ => Payload::Own(payload),
+    }
+}
+
+fn refused(error: &InboxError) -> Outcome {
+    tracing::error!(%error, "the delivery could not be stored, and is not acknowledged");
+    match error {
+        InboxError::Full => Outcome::StoreFull,
+        InboxError::Unavailable(_) => Outcome::StoreUnavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slice_of_the_body_is_not_stored_twice() {
+        let body = Bytes::from_static(b"{\"data\":{\"a\":1}}");
+        assert_eq!(locate(&body, body.slice(8..15)), Payload::Range { start: 8, length: 7 });
+        assert_eq!(locate(&body, body.clone()), Payload::Range { start: 0, length: 16 });
+        let own = Bytes::from(b"{\"a\":1}".to_vec());
+        assert_eq!(locate(&body, own.clone()), Payload::Own(own));
+    }
+}

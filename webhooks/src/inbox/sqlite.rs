@@ -1,0 +1,150 @@
+//! The inbox in a SQLite file: one machine, one process, nothing to install.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use rusqlite::Connection;
+
+use super::record::{EventRecord, EventSummary, Replayed, Selection};
+use super::{Claimed, End, Fence, Inbox, InboxError, ListenerCount, Parcel, Put, Wanted};
+use crate::clock::Clock;
+use writer::Writer;
+
+mod change;
+mod claim;
+mod filesystem;
+mod open;
+mod put;
+mod query;
+mod schema;
+mod settle;
+mod sweep;
+mod time;
+mod writer;
+
+/// The inbox in a SQLite file.
+///
+/// All writing is done by one thread on one connection, which commits whatever has queued up together: a commit costs
+/// one wait for the disk, however many deliveries share it. Reading for operators has a connection of its own.
+pub(crate) struct SqliteInbox {
+    writer: Writer,
+    reader: Arc<Mutex<Connection>>,
+    clock: Clock,
+    options: Options,
+}
+
+/// See the settings of the same names.
+#[derive(Debug, Clone)]
+pub(crate) struct SqliteOptions {
+    pub(crate) path: PathBuf,
+    pub(crate) keep_done: Duration,
+    pub(crate) keep_body: Duration,
+    pub(crate) keep_dead: Duration,
+    pub(crate) max_pending: u64,
+    pub(crate) clock: Clock,
+    /// To work the inbox off, which only one process may; an operator's tool only looks and marks.
+    pub(crate) exclusive: bool,
+}
+
+/// What the operations need to know.
+#[derive(Debug, Clone, Copy)]
+struct Options {
+    keep_done: Duration,
+    keep_body: Duration,
+    keep_dead: Duration,
+    max_pending: u64,
+}
+
+impl SqliteInbox {
+    /// Opens the file, and makes it if it is not there. What is dubious about its place comes back as warnings.
+    pub(crate) fn open(options: SqliteOptions) -> Result<(Self, Vec<String>), InboxError> {
+        let opened = open::open(&options)?;
+        let inbox = Self {
+            writer: Writer::start(opened.writer, opened.owner)?,
+            reader: Arc::new(Mutex::new(opened.reader)),
+            clock: options.clock,
+            options: Options {
+                keep_done: options.keep_done,
+                keep_body: options.keep_body,
+                keep_dead: options.keep_dead,
+                max_pending: options.max_pending,
+            },
+        };
+        Ok((inbox, filesystem::warnings(Path::new(&options.path))))
+    }
+
+    fn now(&self) -> i64 {
+        time::millis(self.clock.wall())
+    }
+
+    /// Reads beside the writer, on a thread that may wait for the disk.
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T, InboxError>> {
+        let reader = Arc::clone(&self.reader);
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || {
+                work(&reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+            });
+            match read.await {
+                Ok(result) => result.map_err(|error| writer::inbox_error(&error)),
+                Err(_) => Err(InboxError::unavailable("the process is going down")),
+            }
+        })
+    }
+}
+
+impl Inbox for SqliteInbox {
+    fn put(&self, parcel: Parcel) -> BoxFuture<'_, Result<Vec<Put>, InboxError>> {
+        let (now, max_pending) = (self.now(), self.options.max_pending);
+        Box::pin(async move {
+            let put = self.writer.write(move |desk| put::put(desk, &parcel, now, max_pending)).await?;
+            put.ok_or(InboxError::Full)
+        })
+    }
+
+    fn claim(&self, wanted: Wanted) -> BoxFuture<'_, Result<Claimed, InboxError>> {
+        let (now, options) = (self.now(), self.options);
+        Box::pin(self.writer.write(move |desk| claim::claim(desk, &wanted, now, &options)))
+    }
+
+    fn renew(&self, held: Vec<Fence>, lease: Duration) -> BoxFuture<'_, Result<Vec<Fence>, InboxError>> {
+        let now = self.now();
+        Box::pin(self.writer.write(move |desk| claim::renew(desk, held, now, lease)))
+    }
+
+    fn settle(&self, fence: Fence, end: End) -> BoxFuture<'_, Result<bool, InboxError>> {
+        let (now, options) = (self.now(), self.options);
+        Box::pin(self.writer.write(move |desk| settle::settle(desk, fence, &end, now, &options)))
+    }
+
+    fn counts(&self) -> BoxFuture<'_, Result<Vec<ListenerCount>, InboxError>> {
+        self.read(query::counts)
+    }
+
+    fn sweep(&self) -> BoxFuture<'_, Result<bool, InboxError>> {
+        let now = self.now();
+        Box::pin(self.writer.write(move |desk| sweep::sweep(desk, now)))
+    }
+
+    fn list(&self, selection: Selection) -> BoxFuture<'_, Result<Vec<EventSummary>, InboxError>> {
+        self.read(move |connection| query::list(connection, &selection))
+    }
+
+    fn show(&self, event: i64) -> BoxFuture<'_, Result<Option<EventRecord>, InboxError>> {
+        self.read(move |connection| query::show(connection, event))
+    }
+
+    fn replay(&self, selection: Selection) -> BoxFuture<'_, Result<Replayed, InboxError>> {
+        let now = self.now();
+        Box::pin(self.writer.write(move |desk| change::replay(desk, &selection, now)))
+    }
+
+    fn forget(&self, selection: Selection) -> BoxFuture<'_, Result<u64, InboxError>> {
+        let (now, options) = (self.now(), self.options);
+        Box::pin(self.writer.write(move |desk| change::forget(desk, &selection, now, &options)))
+    }
+}

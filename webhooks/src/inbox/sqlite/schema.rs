@@ -1,0 +1,100 @@
+//! The tables.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// The version of the tables, in SQLite's `user_version`.
+const VERSION: i64 = 1;
+
+/// "wh" and the number of this format, in SQLite's `application_id`: the file is ours and nobody else's.
+const APPLICATION: i64 = 0x7768_3031;
+
+/// `deliveries` are requests, `events` what happened (a batch has several), `runs` one listener's part in one event,
+/// `failures` the attempts that came to nothing.
+///
+/// A run's `state` is 0 pending, 1 done, 2 dead. `attempt` only grows and is the fence; `spent` is what counts against
+/// `max_attempts` and begins afresh with a replay; `unsettled` is how many claims in a row were never settled.
+///
+/// The indexes are partial, so that what is done costs nothing: they stay as small as what is under way.
+const TABLES: &str = "
+CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    source TEXT NOT NULL,
+    delivery BLOB NOT NULL,
+    received_at INTEGER NOT NULL,
+    signed INTEGER NOT NULL,
+    secret_index INTEGER,
+    signed_at INTEGER,
+    headers BLOB,
+    body BLOB
+);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    delivery INTEGER NOT NULL,
+    key TEXT UNIQUE,
+    event_id TEXT,
+    type TEXT NOT NULL,
+    payload_start INTEGER,
+    payload_length INTEGER,
+    payload BLOB,
+    retention INTEGER NOT NULL,
+    strip_at INTEGER,
+    stripped INTEGER NOT NULL DEFAULT 0,
+    purge_at INTEGER
+);
+CREATE INDEX events_delivery ON events (delivery);
+CREATE INDEX events_id ON events (event_id) WHERE event_id IS NOT NULL;
+CREATE INDEX events_strip ON events (strip_at) WHERE strip_at IS NOT NULL;
+CREATE INDEX events_purge ON events (purge_at) WHERE purge_at IS NOT NULL;
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    event INTEGER NOT NULL,
+    listener TEXT NOT NULL,
+    order_key BLOB,
+    state INTEGER NOT NULL DEFAULT 0,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    spent INTEGER NOT NULL DEFAULT 0,
+    unsettled INTEGER NOT NULL DEFAULT 0,
+    replay INTEGER NOT NULL DEFAULT 0,
+    due_at INTEGER NOT NULL,
+    settled_at INTEGER,
+    reason TEXT,
+    UNIQUE (event, listener)
+);
+CREATE INDEX runs_due ON runs (listener, due_at, id) WHERE state = 0;
+CREATE INDEX runs_suspect ON runs (unsettled, due_at) WHERE state = 0 AND unsettled > 0;
+CREATE INDEX runs_ordered ON runs (listener, order_key, event) WHERE state <> 1 AND order_key IS NOT NULL;
+CREATE INDEX runs_dead ON runs (event) WHERE state = 2;
+CREATE TABLE failures (
+    run INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    PRIMARY KEY (run, attempt)
+) WITHOUT ROWID;
+";
+
+/// Makes the tables in a new file; in an old one, looks whether they are those that this version knows.
+pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<Result<(), String>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let pragma =
+        |name: &str| transaction.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    let (version, application) = (pragma("user_version")?, pragma("application_id")?);
+    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (tables, application, version) {
+        (0, ..) => {
+            transaction.execute_batch(TABLES)?;
+            transaction.execute_batch(&format!(
+                "PRAGMA user_version = {VERSION}; PRAGMA application_id = {APPLICATION};"
+            ))?;
+        }
+        (_, APPLICATION, VERSION) => {}
+        (_, APPLICATION, other) => {
+            return Ok(Err(format!(
+                "it was written by another version (tables {other}, known are {VERSION})"
+            )));
+        }
+        _ => return Ok(Err("it is a database of something else".to_owned())),
+    }
+    transaction.commit()?;
+    Ok(Ok(()))
+}

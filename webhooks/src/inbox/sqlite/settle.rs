@@ -1,0 +1,116 @@
+//! Ends attempts, and with the last of an event's runs begins to count how long it is kept.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::writer::Desk;
+use super::{Options, time};
+use crate::inbox::{End, Fence};
+use crate::store::DeadReason;
+
+/// Ends an attempt. `false`: it is no longer the last one.
+pub(super) fn settle(
+    desk: &mut Desk,
+    fence: Fence,
+    end: &End,
+    now: i64,
+    options: &Options,
+) -> rusqlite::Result<bool> {
+    let Fence { run, attempt } = fence;
+    let sql = "SELECT event FROM runs WHERE id = ?1 AND attempt = ?2 AND state = 0 AND unsettled > 0";
+    let mut select = desk.connection.prepare_cached(sql)?;
+    let event: Option<i64> = select.query_row(params![run, attempt], |row| row.get(0)).optional()?;
+    drop(select);
+    let Some(event) = event else { return Ok(false) };
+    match end {
+        End::Done => finish(desk, run, 1, None, now)?,
+        End::Retry { delay, error } => {
+            let sql = "UPDATE runs SET unsettled = 0, due_at = ?2 WHERE id = ?1";
+            let due_at = now.saturating_add(time::span(*delay));
+            desk.connection.prepare_cached(sql)?.execute(params![run, due_at])?;
+            note_failure(desk, run, attempt, now, error)?;
+            return Ok(true);
+        }
+        End::Dead { reason, error } => {
+            note_failure(desk, run, attempt, now, error)?;
+            finish(desk, run, 2, Some(*reason), now)?;
+        }
+        End::Released => {
+            // As it was before the claim, but for the fence.
+            let sql =
+                "UPDATE runs SET unsettled = unsettled - 1, spent = spent - 1, due_at = ?2 WHERE id = ?1";
+            desk.connection.prepare_cached(sql)?.execute(params![run, now])?;
+            return Ok(true);
+        }
+    }
+    close(desk, event, now, options)?;
+    Ok(true)
+}
+
+/// Gives a run up that was claimed too often to no end.
+pub(super) fn bury_crash_loop(
+    desk: &mut Desk,
+    run: i64,
+    event: i64,
+    now: i64,
+    options: &Options,
+) -> rusqlite::Result<()> {
+    finish(desk, run, 2, Some(DeadReason::CrashLoop), now)?;
+    close(desk, event, now, options)
+}
+
+/// Notes why an attempt came to nothing.
+pub(super) fn note_failure(
+    desk: &Desk,
+    run: i64,
+    attempt: u32,
+    now: i64,
+    error: &str,
+) -> rusqlite::Result<()> {
+    // Enough to see what is wrong; an error that quotes a whole page must not fill the file.
+    const LONGEST: usize = 4 << 10;
+    let end = (0..=error.len().min(LONGEST)).rev().find(|at| error.is_char_boundary(*at)).unwrap_or(0);
+    let sql = "INSERT OR REPLACE INTO failures (run, attempt, at, error) VALUES (?1, ?2, ?3, ?4)";
+    desk.connection.prepare_cached(sql)?.execute(params![run, attempt, now, &error[..end]])?;
+    Ok(())
+}
+
+/// If none of the event's runs is pending any more: from now on it is kept for so long.
+pub(super) fn close(desk: &Desk, event: i64, now: i64, options: &Options) -> rusqlite::Result<()> {
+    let sql = "SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 2) FROM runs WHERE event = ?1";
+    let (pending, dead): (i64, i64) =
+        desk.connection.prepare_cached(sql)?.query_row([event], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if pending > 0 {
+        return Ok(());
+    }
+    let after = |span: i64| now.saturating_add(span);
+    if dead > 0 {
+        let sql = "UPDATE events SET strip_at = NULL, purge_at = ?2 WHERE id = ?1";
+        let mut update = desk.connection.prepare_cached(sql)?;
+        update.execute(params![event, after(time::span(options.keep_dead))])?;
+        return Ok(());
+    }
+    // A provider that sends an event again must find it known for as long as it may do so.
+    let sql = "UPDATE events SET strip_at = CASE WHEN stripped THEN NULL ELSE ?2 END,
+                                 purge_at = ?4 + max(?3, retention) WHERE id = ?1";
+    desk.connection.prepare_cached(sql)?.execute(params![
+        event,
+        after(time::span(options.keep_body)),
+        time::span(options.keep_done),
+        now
+    ])?;
+    Ok(())
+}
+
+fn finish(
+    desk: &mut Desk,
+    run: i64,
+    state: u8,
+    reason: Option<DeadReason>,
+    now: i64,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE runs SET state = ?2, unsettled = 0, settled_at = ?3, reason = ?4 WHERE id = ?1";
+    let reason = reason.map(DeadReason::code);
+    desk.connection.prepare_cached(sql)?.execute(params![run, state, now, reason])?;
+    desk.note_pending(-1);
+    Ok(())
+}

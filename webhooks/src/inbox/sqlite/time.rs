@@ -1,0 +1,18 @@
+//! Times and durations as the file has them: whole milliseconds.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970.
+pub(super) fn millis(time: SystemTime) -> i64 {
+    span(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// The time of so many milliseconds since 1970.
+pub(super) fn time(millis: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or_default())
+}
+
+/// A duration in milliseconds; one that does not fit is as long as can be.
+pub(super) fn span(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

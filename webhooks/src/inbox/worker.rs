@@ -1,0 +1,231 @@
+//! Works the inbox off: claim, run, settle.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, Id, JoinSet};
+
+use super::retry::Backoff;
+use super::{ClaimedRun, End, Fence, Inbox, Wanted, WantedListener};
+use crate::error::Result;
+use crate::event::WebhookEvent;
+use crate::life::{Life, Passage, Phase};
+use crate::listener::bound::Listener;
+use crate::run::runner;
+use crate::run::verdict::{RetryPolicy, Verdict, verdict};
+
+/// Claims what is due, and has it run.
+pub(crate) struct Worker {
+    pub(crate) inbox: Arc<dyn Inbox>,
+    pub(crate) listeners: Vec<Arc<Listener>>,
+    pub(crate) options: WorkerOptions,
+    pub(crate) life: Life,
+    /// Something may have fallen due.
+    pub(crate) wake: Arc<Notify>,
+}
+
+/// See the settings of the same names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WorkerOptions {
+    pub(crate) backoff: Backoff,
+    pub(crate) timeout: Duration,
+    pub(crate) concurrency: usize,
+}
+
+/// The runs under way.
+struct Crew {
+    tasks: JoinSet<()>,
+    held: HashMap<Id, Held>,
+    /// The one run is a suspect, and has to be alone.
+    alone: bool,
+    /// Who is served first: a listener with much to do must not starve the others.
+    turn: usize,
+    renewed: Instant,
+}
+
+struct Held {
+    fence: Fence,
+    listener: Arc<str>,
+    task: AbortHandle,
+}
+
+impl Worker {
+    /// How long a claim lasts: so long does a run wait whose process has died, where nobody else can tell.
+    const LEASE: Duration = Duration::from_secs(60);
+    /// How long nothing is asked for at most: others may have put something down.
+    const POLL: Duration = Duration::from_secs(1);
+
+    /// Works until the end of the process.
+    pub(crate) async fn work(self: Arc<Self>) {
+        let mut crew = Crew::new();
+        loop {
+            self.renew(&mut crew).await;
+            let pause = self.hire(&mut crew).await;
+            tokio::select! {
+                biased;
+                Some(ended) = crew.tasks.join_next_with_id(), if !crew.tasks.is_empty() => crew.leave(ended),
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+            while let Some(ended) = crew.tasks.try_join_next_with_id() {
+                crew.leave(ended);
+            }
+        }
+    }
+
+    /// Takes as many runs as there is room for. Returned is how long there will be nothing more.
+    async fn hire(self: &Arc<Self>, crew: &mut Crew) -> Duration {
+        // Begun before looking, so that a process that leaves either waits for this claim or is seen to leave.
+        let passage = self.life.begin();
+        let limit = self.options.concurrency.saturating_sub(crew.held.len());
+        if limit == 0 || crew.alone || self.life.phase() >= Phase::Closed {
+            return Self::POLL;
+        }
+        let wanted =
+            Wanted { listeners: self.with_room(crew), limit, lease: Self::LEASE, idle: crew.held.is_empty() };
+        let claimed = match self.inbox.claim(wanted).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                tracing::warn!(%error, "no runs could be claimed");
+                return Self::POLL;
+            }
+        };
+        for dead in &claimed.crash_looped {
+            tracing::error!(
+                source = dead.source,
+                event_id = dead.event_id,
+                listener = dead.listener,
+                attempts = dead.attempts,
+                reason = "crash_loop",
+                "event is dead: it never settled"
+            );
+        }
+        crew.alone = claimed.suspect && !claimed.runs.is_empty();
+        for run in claimed.runs {
+            self.start(crew, run);
+        }
+        drop(passage);
+        claimed.next_due.unwrap_or(Self::POLL).min(Self::POLL)
+    }
+
+    fn start(self: &Arc<Self>, crew: &mut Crew, run: ClaimedRun) {
+        // Known, for only runs of these listeners are asked for.
+        let Some(listener) = self.listeners.iter().find(|it| *it.id == *run.listener) else { return };
+        crew.dismiss(|held| held.fence.run == run.fence.run);
+        let held = (run.fence, Arc::clone(&listener.id));
+        let (worker, listener, passage) = (Arc::clone(self), Arc::clone(listener), self.life.begin());
+        let task = crew.tasks.spawn(async move { worker.attempt(&listener, run, passage).await });
+        crew.held.insert(task.id(), Held { fence: held.0, listener: held.1, task });
+    }
+
+    /// One attempt, from claim to settlement.
+    async fn attempt(&self, listener: &Listener, run: ClaimedRun, _passage: Passage) {
+        let event = run.event.restore(run.attempt, run.is_replay);
+        let end = tokio::select! {
+            biased;
+            result = runner::run(listener, &event, self.options.timeout) => self.judge(listener, &event, &result),
+            () = self.life.cancelled() => End::Released,
+        };
+        self.settle(run.fence, end, &event, listener).await;
+    }
+
+    fn judge(&self, listener: &Listener, event: &WebhookEvent, result: &Result) -> End {
+        let backoff = self.options.backoff.with(&listener.options.retry);
+        let policy = RetryPolicy { max_attempts: backoff.max_attempts };
+        let error = || result.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        match verdict(result, event.attempt(), policy) {
+            Verdict::Done => End::Done,
+            Verdict::Retry(delay) => {
+                let pause = || backoff.pause(event.attempt(), rand::random());
+                End::Retry { delay: delay.unwrap_or_else(pause), error: error() }
+            }
+            Verdict::Dead(reason) => {
+                tracing::error!(
+                    source = event.source(), event_id = event.id(), event_type = event.event_type(),
+                    listener = &*listener.id, attempt = event.attempt(), delivery = %event.delivery_id(),
+                    reason = reason.code(), "event is dead"
+                );
+                End::Dead { reason, error: error() }
+            }
+        }
+    }
+
+    /// Tries until it is recorded: what was done must not be done again since a disk was full for a minute.
+    async fn settle(&self, fence: Fence, end: End, event: &WebhookEvent, listener: &Listener) {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let error = match self.inbox.settle(fence, end.clone()).await {
+                Ok(true) => return,
+                Ok(false) => {
+                    let (source, event_id, listener) = (event.source(), event.id(), &*listener.id);
+                    tracing::warn!(
+                        source,
+                        event_id,
+                        listener,
+                        "the run was taken away meanwhile; its end does not count"
+                    );
+                    return;
+                }
+                Err(error) => error,
+            };
+            let (source, event_id, listener) = (event.source(), event.id(), &*listener.id);
+            tracing::error!(%error, source, event_id, listener, "the end of a run could not be recorded yet");
+            if self.life.phase() == Phase::Cancelled {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// Keeps the leases of what runs. What is no longer ours is cancelled.
+    async fn renew(&self, crew: &mut Crew) {
+        if crew.held.is_empty() || crew.renewed.elapsed() < Self::LEASE / 3 {
+            return;
+        }
+        let held = crew.held.values().map(|it| it.fence).collect();
+        match self.inbox.renew(held, Self::LEASE).await {
+            Ok(lost) => {
+                crew.renewed = Instant::now();
+                crew.dismiss(|held| lost.contains(&held.fence));
+            }
+            Err(error) => tracing::warn!(%error, "leases could not be renewed yet"),
+        }
+    }
+
+    fn with_room(&self, crew: &mut Crew) -> Vec<WantedListener> {
+        crew.turn = crew.turn.wrapping_add(1);
+        let from = crew.turn % self.listeners.len().max(1);
+        let (later, first) = self.listeners.split_at(from);
+        let wanted = first.iter().chain(later).map(|listener| {
+            let running = crew.held.values().filter(|held| held.listener == listener.id).count();
+            let most = listener.options.concurrency.unwrap_or(usize::MAX);
+            WantedListener {
+                id: Arc::clone(&listener.id),
+                limit: most.saturating_sub(running),
+                dead_blocks: listener.options.dead_blocks(),
+            }
+        });
+        wanted.collect()
+    }
+}
+
+impl Crew {
+    fn new() -> Self {
+        Self { tasks: JoinSet::new(), held: HashMap::new(), alone: false, turn: 0, renewed: Instant::now() }
+    }
+
+    fn leave(&mut self, ended: std::result::Result<(Id, ()), tokio::task::JoinError>) {
+        let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+        self.held.remove(&id);
+        self.alone &= !self.held.is_empty();
+    }
+
+    fn dismiss(&mut self, whom: impl Fn(&Held) -> bool) {
+        for held in self.held.values().filter(|held| whom(held)) {
+            held.task.abort();
+        }
+    }
+}

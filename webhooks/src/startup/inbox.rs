@@ -1,0 +1,210 @@
+//! The inbox that the settings choose: opened, checked, and staffed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::delivery::SourceName;
+use crate::inbox::handle::WebhookInbox;
+use crate::inbox::headers::KeptHeaders;
+use crate::inbox::intake::Intake;
+use crate::inbox::retry::Backoff;
+use crate::inbox::staffed::StaffedInbox;
+use crate::inbox::worker::{Worker, WorkerOptions};
+use crate::inbox::{Inbox, order, upkeep};
+use crate::life::Life;
+use crate::listener::bound::Listener;
+use crate::problem::Problems;
+use crate::settings::config::Config;
+use crate::settings::inbox::{InboxConfig, InboxKind};
+use crate::settings::source::SourceConfig;
+use crate::source::Source;
+
+/// An inbox that can be used, and the sources that use it.
+pub(super) struct Opened {
+    inbox: Arc<dyn Inbox>,
+    sources: Vec<SourceName>,
+}
+
+/// The sources that use the inbox. What does not fit together is noted.
+pub(super) fn choose(
+    config: &Config,
+    sources: &[SourceConfig],
+    listeners: &[Arc<Listener>],
+    problems: &Problems,
+) -> Vec<SourceName> {
+    for source in sources.iter().filter(|it| it.inbox == Some(true) && config.inbox.is_none()) {
+        problems.add(
+            format!("{} has `mode = \"inbox\"`, but no inbox is configured", source.place),
+            "set `webhooks.inbox.provider = \"sqlite\"`",
+        );
+    }
+    for listener in listeners {
+        check(listener, config, problems);
+    }
+    if config.inbox.is_none() {
+        return Vec::new();
+    }
+    sources.iter().filter(|it| it.inbox != Some(false)).map(|it| it.name.clone()).collect()
+}
+
+/// Opens the inbox. `None`: there is none, or it cannot be used, which is noted.
+pub(super) async fn open(
+    config: &Config,
+    sources: Vec<SourceName>,
+    clock: &Clock,
+    problems: &Problems,
+) -> Option<Opened> {
+    let settings = config.inbox.as_ref()?;
+    // What will not start anyway must not leave a file behind.
+    let inbox = if problems.is_empty() { engine(settings, clock, true, problems).await } else { None };
+    Some(Opened { inbox: inbox?, sources })
+}
+
+/// Opens an inbox that another process may be working off, for an operator.
+pub(crate) async fn look_in(
+    settings: &InboxConfig,
+    clock: &Clock,
+    problems: &Problems,
+) -> Option<WebhookInbox> {
+    let inbox = engine(settings, clock, false, problems).await?;
+    Some(WebhookInbox::new(inbox, Arc::default()))
+}
+
+async fn engine(
+    settings: &InboxConfig,
+    clock: &Clock,
+    exclusive: bool,
+    problems: &Problems,
+) -> Option<Arc<dyn Inbox>> {
+    match settings.provider {
+        InboxKind::Sqlite => open_sqlite(settings, clock, exclusive, problems).await,
+    }
+}
+
+/// Has the inbox worked off and looked after, for as long as what is returned lives.
+pub(super) fn staff(
+    opened: Opened,
+    config: &Config,
+    sources: &[Arc<Source>],
+    listeners: &[Arc<Listener>],
+    life: &Life,
+) -> StaffedInbox {
+    let Opened { inbox, sources: using } = opened;
+    let wake = Arc::new(Notify::new());
+    let mut staff = Vec::new();
+    if let Some(settings) = &config.inbox {
+        let worker = Worker {
+            inbox: Arc::clone(&inbox),
+            listeners: listeners.to_vec(),
+            options: worker_options(settings),
+            life: life.clone(),
+            wake: Arc::clone(&wake),
+        };
+        staff.push(tokio::spawn(Arc::new(worker).work()).abort_handle());
+        let upkeep = upkeep::look_after(Arc::clone(&inbox), listeners.to_vec());
+        staff.push(tokio::spawn(upkeep).abort_handle());
+    }
+    let asked_for = config.inbox.as_ref().map(|it| it.keep_headers.as_slice()).unwrap_or_default();
+    let kept: HashMap<_, _> = sources
+        .iter()
+        .filter(|source| using.contains(&source.name))
+        .map(|source| {
+            let of_provider = source.identity.headers();
+            let more = asked_for.iter().map(String::as_str).chain(of_provider.iter().map(|it| it.as_str()));
+            (source.name.clone(), KeptHeaders::new(more))
+        })
+        .collect();
+    StaffedInbox {
+        handle: WebhookInbox::new(Arc::clone(&inbox), Arc::clone(&wake)),
+        intake: Intake::new(inbox, kept, config.limits.max_in_flight, wake),
+        staff,
+    }
+}
+
+fn worker_options(settings: &InboxConfig) -> WorkerOptions {
+    WorkerOptions {
+        backoff: Backoff {
+            max_attempts: settings.max_attempts,
+            base: settings.backoff,
+            max: settings.backoff_max,
+        },
+        timeout: settings.timeout,
+        concurrency: settings.concurrency,
+    }
+}
+
+/// Notes what a listener asks for and cannot have.
+fn check(listener: &Listener, config: &Config, problems: &Problems) {
+    let options = &listener.options;
+    if let Some(order) = options.order_by.filter(|it| !order::is_pointer(it.pointer)) {
+        problems.add(
+            format!(
+                "listener {} is ordered by `{}`, which is no JSON pointer",
+                listener.label,
+                order.pointer.escape_debug()
+            ),
+            "write one such as \"/data/object/customer\"",
+        );
+    }
+    if options.concurrency == Some(0) || options.retry.max_attempts == Some(0) {
+        problems.add(format!("listener {} could never run", listener.label), "write 1 or more");
+    }
+    if options.order_by.is_some() && config.inbox.is_none() {
+        problems.warn(
+            format!(
+                "listener {} is ordered, but no inbox is configured: its events come as they come",
+                listener.label
+            ),
+            "set `webhooks.inbox.provider = \"sqlite\"`",
+        );
+    }
+}
+
+#[cfg(feature = "sqlite")]
+async fn open_sqlite(
+    settings: &InboxConfig,
+    clock: &Clock,
+    exclusive: bool,
+    problems: &Problems,
+) -> Option<Arc<dyn Inbox>> {
+    use crate::inbox::InboxError;
+    use crate::inbox::sqlite::{SqliteInbox, SqliteOptions};
+    let options = SqliteOptions {
+        path: settings.path.clone(),
+        keep_done: settings.keep_done,
+        keep_body: settings.keep_body,
+        keep_dead: settings.keep_dead,
+        max_pending: settings.max_pending,
+        clock: clock.clone(),
+        exclusive,
+    };
+    // It waits for the disk, and for a process that is being replaced.
+    let opened = tokio::task::spawn_blocking(|| SqliteInbox::open(options)).await;
+    match opened.unwrap_or_else(|error| Err(InboxError::unavailable(error))) {
+        Ok((inbox, warnings)) => {
+            for warning in warnings {
+                problems.warn(
+                    warning,
+                    "set `webhooks.inbox.path` to a file on a disk of this machine that stays",
+                );
+            }
+            Some(Arc::new(inbox))
+        }
+        Err(error) => {
+            problems.add(error.to_string(), "set `webhooks.inbox.path` to a file of this service's own");
+            None
+        }
+    }
+}
+
+#[cfg(not(feature = "sqlite"))]
+async fn open_sqlite(_: &InboxConfig, _: &Clock, _: bool, problems: &Problems) -> Option<Arc<dyn Inbox>> {
+    problems.add(
+        "`webhooks.inbox.provider` is \"sqlite\", but this build has no support for it",
+        "in Cargo.toml: webhooks = { version = \"…\", features = [\"sqlite\"] }",
+    );
+    None
+}
