@@ -7,6 +7,8 @@ use super::config::positive;
 use crate::document::TableReader;
 
 /// An inbox that was asked for.
+// Read in every build, so that a mistake is reported in every build; used where there is an engine.
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
 pub(crate) struct InboxConfig {
     pub(crate) provider: InboxKind,
     pub(crate) path: PathBuf,
