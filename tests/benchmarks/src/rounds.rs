@@ -41,7 +41,7 @@ async fn rate(work: impl Future<Output = Result<u64, AnyError>>) -> Result<f64, 
     Ok(done as f64 / began.elapsed().max(Duration::from_nanos(1)).as_secs_f64())
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
