@@ -1,89 +1,75 @@
-//! The HTTP path with Redis, against a handler written by hand that does the same work.
+//! The HTTP path, against handlers written by hand that do the same work.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
-use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use redis::aio::ConnectionManager;
+use serde::Deserialize;
 use sha2::Sha256;
 use support::redis_server::RedisServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use webhooks::{RedisWebhookEventStore, WebhookEvent, Webhooks, webhook_listener};
+use webhooks::{
+    Event, InMemoryWebhookEventStore, RedisWebhookEventStore, WebhookEventStore, Webhooks, webhook_listener,
+};
 
-use crate::AnyError;
 use crate::rounds::paired;
+use crate::{AnyError, by_hand};
 
-const SECRET: &str = "a secret for a benchmark";
+pub(crate) const SECRET: &str = "a secret for a benchmark";
 const CONNECTIONS: u64 = 64;
 const REQUESTS: u64 = 60_000;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-#[webhook_listener(source = "hmac")]
-async fn listen(_event: WebhookEvent) {}
+/// What the listener makes of a body.
+#[derive(Deserialize)]
+pub(crate) struct Payment {
+    pub(crate) amount: u64,
+}
+
+#[webhook_listener(source = "hmac", event = "payment.succeeded")]
+async fn listen(Event(payment): Event<Payment>) {
+    std::hint::black_box(payment.amount);
+}
 
 pub(crate) async fn run() -> Result<(), AnyError> {
     let server = RedisServer::start();
-    let ours = serve(ours(&server).await?).await?;
-    let theirs = serve(by_hand(&server).await?).await?;
     let request = Arc::new(Request::new());
-    let pair = paired(|| load(ours, Arc::clone(&request)), || load(theirs, Arc::clone(&request))).await?;
-    println!("| HTTP with Redis, {CONNECTIONS} connections, 1 KiB | per s |\n|---|---|");
-    println!("| ours | {:.0} |\n| written by hand | {:.0} |", pair.ours, pair.theirs);
-    println!("| ratio | {:.2} |", pair.ratio);
+    println!(
+        "| HTTP, {CONNECTIONS} connections, 1 KiB | ours, per s | by hand, per s | ratio |\n|---|---|---|---|"
+    );
+    let in_memory = InMemoryWebhookEventStore::new().with_max_keys(usize::MAX);
+    compare("claims in memory", &request, ours(in_memory).await?, by_hand::in_memory()?).await?;
+    let plain = by_hand::in_redis(&server.url(), by_hand::Settle::Set).await?;
+    compare("claims in Redis; by hand: two `SET`s", &request, ours(redis(&server).await?).await?, plain)
+        .await?;
+    let fenced = by_hand::in_redis(&server.url(), by_hand::Settle::Fenced).await?;
+    let name = "claims in Redis; by hand: `SET`, and a script that settles only what is still its own";
+    compare(name, &request, ours(redis(&server).await?).await?, fenced).await
+}
+
+async fn compare(name: &str, request: &Arc<Request>, ours: Router, by_hand: Router) -> Result<(), AnyError> {
+    let (ours, by_hand) = (serve(ours).await?, serve(by_hand).await?);
+    let pair = paired(|| load(ours, Arc::clone(request)), || load(by_hand, Arc::clone(request))).await?;
+    println!("| {name} | {:.0} | {:.0} | {:.2} |", pair.ours, pair.theirs, pair.ratio);
     Ok(())
 }
 
-async fn ours(server: &RedisServer) -> Result<Router, AnyError> {
+async fn redis(server: &RedisServer) -> Result<RedisWebhookEventStore, AnyError> {
+    Ok(RedisWebhookEventStore::connect(&server.url()).await?)
+}
+
+async fn ours(store: impl WebhookEventStore) -> Result<Router, AnyError> {
     let webhooks = Webhooks::builder()
         .source("hmac", |source| source.secret(SECRET))
-        .listeners(webhooks::listeners![listen])
-        .store(RedisWebhookEventStore::connect(&server.url()).await?)
+        .only(webhooks::listeners![listen])
+        .store(store)
         .build()
         .await?;
     Ok(webhooks.router()?)
-}
-
-/// Verifies, claims with one `SET`, settles with one more.
-async fn by_hand(server: &RedisServer) -> Result<Router, AnyError> {
-    let connection = ConnectionManager::new(redis::Client::open(server.url())?).await?;
-    let key = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())?;
-    let handler = move |headers: HeaderMap, body: Bytes| {
-        let (mut connection, key) = (connection.clone(), key.clone());
-        async move {
-            let signature =
-                headers.get("x-signature").and_then(|it| it.to_str().ok()?.strip_prefix("sha256="));
-            let Some(signature) = signature.and_then(|it| hex::decode(it).ok()) else {
-                return StatusCode::UNAUTHORIZED;
-            };
-            if key.chain_update(&body).verify_slice(&signature).is_err() {
-                return StatusCode::UNAUTHORIZED;
-            }
-            let Some(id) = headers.get("x-idempotency-key").and_then(|it| it.to_str().ok()) else {
-                return StatusCode::BAD_REQUEST;
-            };
-            let mut claim = redis::cmd("SET");
-            claim.arg(id).arg("running").arg("NX").arg("PX").arg(86_400_000);
-            match claim.query_async(&mut connection).await {
-                Ok(true) => {}
-                Ok(false) => return StatusCode::OK,
-                Err(_) => return StatusCode::SERVICE_UNAVAILABLE,
-            }
-            let mut settle = redis::cmd("SET");
-            settle.arg(id).arg("done").arg("PX").arg(86_400_000);
-            match settle.query_async::<()>(&mut connection).await {
-                Ok(()) => StatusCode::OK,
-                Err(_) => StatusCode::SERVICE_UNAVAILABLE,
-            }
-        }
-    };
-    Ok(Router::new().route("/webhooks/hmac", post(handler)))
 }
 
 async fn serve(router: Router) -> Result<SocketAddr, AnyError> {
@@ -101,7 +87,7 @@ struct Request {
 
 impl Request {
     fn new() -> Self {
-        let body = format!(r#"{{"type":"payment.succeeded","padding":"{}"}}"#, "x".repeat(980));
+        let body = format!(r#"{{"type":"payment.succeeded","amount":4200,"padding":"{}"}}"#, "x".repeat(960));
         let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())
             .unwrap_or_else(|_| unreachable!("any key will do"));
         mac.update(body.as_bytes());

@@ -3,17 +3,20 @@
 //! ```text
 //! cargo run --release -p benchmarks -- store     claims against bare SET NX PX; bytes a key
 //! cargo run --release -p benchmarks -- path      the whole path in process against the floor
-//! cargo run --release -p benchmarks -- http      the HTTP path with Redis against a hand-written handler
+//! cargo run --release -p benchmarks -- http      the HTTP path against handlers written by hand
+//! cargo run --release -p benchmarks -- scale     1 to 10 000 listeners: startup, and each event
 //! ```
 //!
 //! `store` and `http` need `redis-server`, and start a private one.
 
 #![allow(clippy::print_stdout, reason = "it is a report")]
 
+mod by_hand;
 mod http;
 mod memory;
 mod path;
 mod rounds;
+mod scale;
 mod store;
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -24,8 +27,9 @@ fn main() -> Result<(), AnyError> {
         Some("store") => runtime.block_on(store::run()),
         Some("path") => path::run(),
         Some("http") => runtime.block_on(http::run()),
+        Some("scale") => runtime.block_on(scale::run()),
         _ => {
-            println!("usage: benchmarks store|path|http");
+            println!("usage: benchmarks store|path|http|scale");
             Ok(())
         }
     }

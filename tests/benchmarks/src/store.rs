@@ -76,25 +76,46 @@ fn used_memory(server: &RedisServer) -> Result<f64, AnyError> {
     Ok(line.trim().parse()?)
 }
 
-/// Ten million keys in memory: what each takes, and the longest that any single step took, growing and expiring.
+/// Ten million keys in memory: what each takes, and the longest that any single step took, first while the store
+/// grows, then while as many keys expire as come.
 async fn in_memory() -> Result<(), AnyError> {
     const KEYS: u64 = 10_000_000;
     let before = memory::resident()?;
-    let store = InMemoryWebhookEventStore::new().with_max_keys(usize::MAX);
-    let source = SourceName::new("stripe").ok_or("a name")?;
-    let (began, mut longest) = (Instant::now(), Duration::ZERO);
-    // Short enough that the first are expiring while the last are added.
-    let retention = Duration::from_secs(3_600);
-    for number in 0..KEYS {
-        let key = EventKey::new(&source, &[&number.to_be_bytes()]);
-        let step = Instant::now();
-        complete(&store, &key, retention).await?;
-        longest = longest.max(step.elapsed());
-    }
-    let each = began.elapsed().as_nanos() as f64 / KEYS as f64;
+    let growing = Fill::of(KEYS, DAY).await?;
     println!("| in memory, 10 million keys | {:.0} |", (memory::resident()? - before) / KEYS as f64);
-    println!("\nin memory: {each:.0} ns to claim and settle; the longest single step {longest:?}");
+    println!("\nin memory, growing: {growing}");
+    drop(growing);
+    let expiring = Fill::of(KEYS, Duration::from_secs(1)).await?;
+    println!("in memory, expiring after a second: {expiring}");
     Ok(())
+}
+
+/// A store that was filled, and how long that took.
+struct Fill {
+    _store: InMemoryWebhookEventStore,
+    each: Duration,
+    longest: Duration,
+}
+
+impl Fill {
+    async fn of(keys: u64, retention: Duration) -> Result<Self, AnyError> {
+        let store = InMemoryWebhookEventStore::new().with_max_keys(usize::MAX);
+        let source = SourceName::new("stripe").ok_or("a name")?;
+        let (began, mut longest) = (Instant::now(), Duration::ZERO);
+        for number in 0..keys {
+            let key = EventKey::new(&source, &[&number.to_be_bytes()]);
+            let step = Instant::now();
+            complete(&store, &key, retention).await?;
+            longest = longest.max(step.elapsed());
+        }
+        Ok(Self { _store: store, each: began.elapsed().div_f64(keys as f64), longest })
+    }
+}
+
+impl std::fmt::Display for Fill {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} to claim and settle; the longest single step {:?}", self.each, self.longest)
+    }
 }
 
 async fn complete(
