@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::bound::Listener;
-use super::pattern::{EventPattern, ancestors};
+use super::pattern::{EventPattern, SEPARATORS, ancestors};
 
 /// The listeners of one event, in order of registration.
 pub(crate) type Audience = Arc<[Arc<Listener>]>;
@@ -25,28 +25,22 @@ impl Routes {
     pub(crate) fn new(source: &str, listeners: &[Arc<Listener>]) -> Self {
         let heard: Vec<_> =
             listeners.iter().filter(|it| it.source.as_deref().is_none_or(|name| name == source)).collect();
-        let audience = |hears: &dyn Fn(&EventPattern) -> bool| -> Audience {
-            heard.iter().filter(|it| it.events.iter().any(hears)).map(|it| Arc::clone(it)).collect()
-        };
+        let index = Index::new(&heard);
+        let audience = |places: BTreeSet<usize>| places.into_iter().map(|at| Arc::clone(heard[at])).collect();
         let mut routes = Self {
             exact: HashMap::new(),
             under: HashMap::new(),
             parents: HashMap::new(),
-            any: audience(&|pattern| *pattern == EventPattern::Any),
+            any: audience(index.any.iter().copied().collect()),
         };
-        let patterns: BTreeSet<_> = heard.iter().flat_map(|it| &it.events).map(PatternKey::from).collect();
-        for PatternKey { stem, separator } in patterns {
-            let everyone = audience(&|pattern| hears(pattern, stem));
-            match separator {
-                None => routes.exact.insert(stem.to_owned(), everyone),
-                Some(separator) => {
-                    routes.parents.insert(stem.to_owned(), everyone);
-                    // Any type below the stem, whatever it is: those who hear them all.
-                    let below = format!("{stem}{separator}");
-                    let everyone = audience(&|pattern| hears_all(pattern, &below));
-                    routes.under.insert(below, everyone)
-                }
-            };
+        for event_type in index.exactly.keys() {
+            routes.exact.insert((*event_type).to_owned(), audience(index.hearing(event_type)));
+        }
+        for below in index.under.keys() {
+            routes.under.insert(below.clone(), audience(index.hearing_all(below)));
+            if let Some(parent) = below.strip_suffix(SEPARATORS) {
+                routes.parents.insert(parent.to_owned(), audience(index.hearing(parent)));
+            }
         }
         routes
     }
@@ -61,39 +55,45 @@ impl Routes {
     }
 }
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct PatternKey<'a> {
-    stem: &'a str,
-    separator: Option<char>,
+/// The places of the listeners by what they ask for: building the routes takes a lookup per pattern, not a walk over
+/// all listeners.
+#[derive(Default)]
+struct Index<'a> {
+    any: Vec<usize>,
+    exactly: HashMap<&'a str, Vec<usize>>,
+    /// By stem with its separator.
+    under: HashMap<String, Vec<usize>>,
 }
 
-impl<'a> From<&'a EventPattern> for PatternKey<'a> {
-    fn from(pattern: &'a EventPattern) -> Self {
-        match pattern {
-            EventPattern::Any => PatternKey { stem: "", separator: None },
-            EventPattern::Exactly(stem) => PatternKey { stem, separator: None },
-            EventPattern::Under { parent, separator } => {
-                PatternKey { stem: parent, separator: Some(*separator) }
+impl<'a> Index<'a> {
+    fn new(listeners: &[&'a Arc<Listener>]) -> Self {
+        let mut index = Self::default();
+        for (at, listener) in listeners.iter().enumerate() {
+            for pattern in &listener.events {
+                let places = match pattern {
+                    EventPattern::Any => &mut index.any,
+                    EventPattern::Exactly(event_type) => index.exactly.entry(event_type).or_default(),
+                    EventPattern::Under { parent, separator } => {
+                        index.under.entry(format!("{parent}{separator}")).or_default()
+                    }
+                };
+                places.push(at);
             }
         }
+        index
     }
-}
 
-fn hears(pattern: &EventPattern, event_type: &str) -> bool {
-    match pattern {
-        EventPattern::Any => true,
-        EventPattern::Exactly(exact) => exact == event_type,
-        EventPattern::Under { parent, separator } => event_type
-            .strip_prefix(parent.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(*separator)),
+    /// Those who hear this very type.
+    fn hearing(&self, event_type: &str) -> BTreeSet<usize> {
+        let exactly = self.exactly.get(event_type).into_iter().flatten();
+        let as_parent = SEPARATORS.iter().filter_map(|it| self.under.get(&format!("{event_type}{it}")));
+        self.hearing_all(event_type).into_iter().chain(exactly.chain(as_parent.flatten()).copied()).collect()
     }
-}
 
-/// Whether the pattern hears every type that begins with `below` (`a.b.`).
-fn hears_all(pattern: &EventPattern, below: &str) -> bool {
-    match pattern {
-        EventPattern::Exactly(_) => false,
-        other => hears(other, below),
+    /// Those who hear every type that begins with `stem`.
+    fn hearing_all(&self, stem: &str) -> BTreeSet<usize> {
+        let under = ancestors(stem).filter_map(|it| self.under.get(it)).flatten();
+        self.any.iter().chain(under).copied().collect()
     }
 }
 
@@ -115,6 +115,17 @@ mod tests {
         }
     }
 
+    /// What the patterns mean, word for word: the routes must come to the same.
+    fn hears(pattern: &EventPattern, event_type: &str) -> bool {
+        match pattern {
+            EventPattern::Any => true,
+            EventPattern::Exactly(exact) => exact == event_type,
+            EventPattern::Under { parent, separator } => event_type
+                .strip_prefix(parent.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(*separator)),
+        }
+    }
+
     fn listener(source: Option<&str>, events: &[&str]) -> Arc<Listener> {
         let events: Vec<_> = events.iter().map(|it| EventPattern::parse(it).unwrap()).collect();
         Arc::new(Listener {
@@ -131,13 +142,23 @@ mod tests {
 
     #[test]
     fn a_lookup_agrees_with_asking_every_listener() {
-        let patterns: [&[&str]; 8] =
-            [&["*"], &["a"], &["a.*"], &["a.b"], &["a.b.*"], &["a/b", "c"], &["a/*"], &["d.*", "a.b.c"]];
+        let patterns: [&[&str]; 9] = [
+            &["*"],
+            &["a"],
+            &["a.*"],
+            &["a.b"],
+            &["a.b.*"],
+            &["a/b", "c"],
+            &["a/*"],
+            &["d.*", "a.b.c"],
+            &["a.b..*", "d.*"],
+        ];
         let listeners: Vec<_> = patterns.iter().map(|it| listener(Some("s"), it)).collect();
         let routes = Routes::new("s", &listeners);
-        for event in
-            ["", "a", "b", "a.b", "a.b.c", "a.b.c.d", "a.c", "a/b", "a/c", "a/c.d", "ab", "d", "d.e", "c.x"]
-        {
+        for event in [
+            "", "a", "b", "a.b", "a.b.", "a.b..c", "a.b.c", "a.b.c.d", "a.c", "a/b", "a/c", "a/c.d", "ab",
+            "d", "d.e", "c.x",
+        ] {
             let asked: Vec<_> = listeners
                 .iter()
                 .filter(|it| it.events.iter().any(|pattern| hears(pattern, event)))
