@@ -1,6 +1,5 @@
 //! Duplicates in this process wait for the first, rather than ask the store for what it cannot give.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -8,10 +7,11 @@ use tokio::sync::watch;
 
 use crate::outcome::Outcome;
 use crate::store::EventKey;
+use crate::store::uniform::UniformMap;
 
 /// The events that this process is handling right now.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Flights(Arc<Mutex<HashMap<u128, Flight>>>);
+pub(crate) struct Flights(Arc<Mutex<UniformMap<u128, Flight>>>);
 
 /// `None` until somebody waits.
 type Flight = Option<watch::Sender<Option<Outcome>>>;
@@ -48,7 +48,7 @@ impl Flights {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u128, Flight>> {
+    fn lock(&self) -> MutexGuard<'_, UniformMap<u128, Flight>> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

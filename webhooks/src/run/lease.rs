@@ -4,7 +4,6 @@
 //! starve the renewal of its own lease. A lease that could not be renewed ends *here* before it ends in the store, so
 //! that a run is cancelled before another can be granted.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -12,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::store::uniform::UniformMap;
 use crate::store::{DynStore, EventKey, StoreError, Token};
 
 /// Renews every live claim each third of its lease.
@@ -48,7 +48,7 @@ struct HeldLeases {
 
 #[derive(Default)]
 struct State {
-    leases: HashMap<Token, Arc<Held>>,
+    leases: UniformMap<Token, Arc<Held>>,
     started: bool,
     closed: bool,
 }

@@ -1,9 +1,11 @@
 //! Notices the same signed content under another id.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use xxhash_rust::xxh3::xxh3_64;
+
+use crate::store::uniform::UniformMap;
 
 /// Remembers under which id the latest contents came. In this process only: what it notices is counted, and decides
 /// nothing.
@@ -12,7 +14,7 @@ pub(crate) struct ReplayDetector(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    ids: HashMap<u128, u64>,
+    ids: UniformMap<u128, u64>,
     order: VecDeque<u128>,
 }
 

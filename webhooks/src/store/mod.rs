@@ -13,6 +13,7 @@ mod key;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
+pub(crate) mod uniform;
 
 pub use key::EventKey;
 pub use memory::InMemoryWebhookEventStore;

@@ -61,7 +61,7 @@ impl Encoding {
 
     fn decode(self, text: &str) -> Option<Vec<u8>> {
         let bytes = match self {
-            Self::Hex => hex::decode(text).ok(),
+            Self::Hex => base16ct::mixed::decode_vec(text).ok(),
             Self::Base64 => STANDARD.decode(text).ok(),
             Self::Text => Some(text.as_bytes().to_vec()),
         };

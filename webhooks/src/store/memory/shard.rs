@@ -1,16 +1,17 @@
 //! One part of the in-memory store, under one lock.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::completed::Completed;
 use crate::clock::Moment;
+use crate::store::uniform::UniformMap;
 use crate::store::{ClaimTerms, ListenerFate, Token};
 
 /// Keys that are live, released or dead in full; completed ones as compactly as can be.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    active: HashMap<u128, Active>,
+    active: UniformMap<u128, Active>,
     /// The keys of `active`, the first to expire in front. There are few: nearly all of a store is completed.
     expiries: BTreeSet<(Moment, u128)>,
     pub(super) completed: Completed,
