@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, Method};
 
 use crate::delivery::Delivery;
 use crate::rejection::Rejection;
@@ -40,15 +40,11 @@ impl SingleHeader {
     }
 
     pub(super) fn is_valid_at(&self, body: &[u8], signature: Option<&str>, now: SystemTime) -> bool {
-        let (Some(verifier), Some(header), Some(signature)) = (&self.verifier, self.header(), signature)
-        else {
-            return false;
-        };
-        let Ok(value) = HeaderValue::from_str(signature) else { return false };
-        let headers = HeaderMap::from_iter([(header.clone(), value)]);
+        let (Some(verifier), Some(signature)) = (&self.verifier, signature) else { return false };
+        let headers = HeaderMap::new();
         let request =
             Request { method: &Method::POST, path_and_query: "/", headers: &headers, body, received_at: now };
-        verifier.verify_request(&request).is_ok()
+        verifier.verify_text(&request, signature).is_ok()
     }
 
     fn header(&self) -> Option<&HeaderName> {

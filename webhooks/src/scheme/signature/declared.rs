@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName};
 
-use super::format::{Encoding, Format, Group, Parser};
+use super::format::{Encoding, Format, Group, Groups, Parser};
 use super::key::{Algorithm, Key};
-use super::place::{Place, json_text};
+use super::place::{Place, Texts, json_text};
 use super::public_key::PublicKey;
 use super::secret_form::SecretForm;
 use super::template::{Part, Parts, Template};
@@ -111,8 +111,16 @@ impl DeclaredVerifier {
     /// secret are told apart.
     pub(super) fn verify(&self, request: &Request<'_>) -> Result<Verified, Rejection> {
         self.precheck(request.headers)?;
-        let texts = self.signature_texts(request)?;
-        let groups = self.groups(&texts)?;
+        self.verify_texts(request, &self.signature_texts(request)?)
+    }
+
+    /// The same, with the texts of the signature at hand.
+    pub(super) fn verify_texts(
+        &self,
+        request: &Request<'_>,
+        texts: &[Cow<'_, str>],
+    ) -> Result<Verified, Rejection> {
+        let groups = self.groups(texts)?;
         let outer_timestamp = self.outer_timestamp(request)?;
         let id = self.id(request)?;
         let url = self.url(request);
@@ -154,20 +162,20 @@ impl DeclaredVerifier {
         }
     }
 
-    fn signature_texts<'r>(&self, request: &Request<'r>) -> Result<Vec<Cow<'r, str>>, Rejection> {
-        let mut texts = Vec::new();
+    fn signature_texts<'r>(&self, request: &Request<'r>) -> Result<Texts<'r>, Rejection> {
+        let mut texts = Texts::new();
         for place in &self.scheme.places {
             texts.extend(place.texts(request, self.scheme.repeatable)?);
         }
         if texts.is_empty() { Err(Rejection::SignatureMissing) } else { Ok(texts) }
     }
 
-    fn groups<'t>(&self, texts: &'t [Cow<'_, str>]) -> Result<Vec<Group<'t>>, Rejection> {
+    fn groups<'t>(&self, texts: &'t [Cow<'_, str>]) -> Result<Groups<'t>, Rejection> {
         let place = self.scheme.timestamp.as_ref().map(|it| &it.at);
         let mut parser = Parser::new(&self.scheme.format, self.scheme.encoding, place);
-        let mut groups = Vec::new();
+        let mut groups = Groups::new();
         for text in texts {
-            groups.extend(parser.parse(text)?);
+            parser.parse(text, &mut groups)?;
         }
         groups.retain(|group| !group.signatures.is_empty());
         if groups.is_empty() { Err(Rejection::SignatureMalformed) } else { Ok(groups) }

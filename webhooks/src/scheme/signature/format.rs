@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use smallvec::{SmallVec, smallvec};
 
 use super::timestamp::TimestampPlace;
 use super::verifier::MAX_SIGNATURES;
@@ -44,8 +45,14 @@ pub(super) struct Group<'t> {
     /// The timestamp among them, where the format holds one.
     pub(super) timestamp: Option<&'t str>,
     /// Those that could be decoded.
-    pub(super) signatures: Vec<Vec<u8>>,
+    pub(super) signatures: SmallVec<[Signature; 1]>,
 }
+
+/// The groups of one delivery: nearly always one.
+pub(super) type Groups<'t> = SmallVec<[Group<'t>; 1]>;
+
+/// A signature's bytes. Those of every HMAC fit in without an allocation.
+pub(super) type Signature = SmallVec<[u8; 64]>;
 
 /// Takes signature headers apart, looking at [`MAX_SIGNATURES`] signatures in all.
 pub(super) struct Parser<'s> {
@@ -59,13 +66,27 @@ impl Encoding {
     pub(super) const NAMES: [(&'static str, Self); 3] =
         [("hex", Self::Hex), ("base64", Self::Base64), ("text", Self::Text)];
 
-    fn decode(self, text: &str) -> Option<Vec<u8>> {
-        let bytes = match self {
-            Self::Hex => base16ct::mixed::decode_vec(text).ok(),
-            Self::Base64 => STANDARD.decode(text).ok(),
-            Self::Text => Some(text.as_bytes().to_vec()),
+    fn decode(self, text: &str) -> Option<Signature> {
+        let mut bytes: Signature = smallvec![0; self.decoded_len(text.len())];
+        let length = match self {
+            Self::Hex => base16ct::mixed::decode(text, &mut bytes).ok()?.len(),
+            Self::Base64 => STANDARD.decode_slice(text, &mut bytes).ok()?,
+            Self::Text => {
+                bytes.copy_from_slice(text.as_bytes());
+                text.len()
+            }
         };
-        bytes.filter(|it| !it.is_empty())
+        bytes.truncate(length);
+        (length > 0).then_some(bytes)
+    }
+
+    /// So many bytes at most.
+    fn decoded_len(self, length: usize) -> usize {
+        match self {
+            Self::Hex => length / 2,
+            Self::Base64 => base64::decoded_len_estimate(length),
+            Self::Text => length,
+        }
     }
 
     pub(in crate::scheme) fn encode(self, bytes: &[u8]) -> String {
@@ -82,9 +103,9 @@ impl<'s> Parser<'s> {
         Self { format, encoding, timestamp, budget: MAX_SIGNATURES }
     }
 
-    /// The groups in one header's text. What cannot be decoded is skipped: during a rotation one entry may be
+    /// Adds the groups in one header's text. What cannot be decoded is skipped: during a rotation one entry may be
     /// of a kind that this scheme does not know.
-    pub(super) fn parse<'t>(&mut self, text: &'t str) -> Result<Vec<Group<'t>>, Rejection> {
+    pub(super) fn parse<'t>(&mut self, text: &'t str, groups: &mut Groups<'t>) -> Result<(), Rejection> {
         let mut group = Group::default();
         match self.format {
             Format::Raw => self.push(&mut group, text),
@@ -97,13 +118,12 @@ impl<'s> Parser<'s> {
                 self.pairs(&mut group, text, separator, assign, key)?;
             }
             Format::Pairs { separator, assign, key, group: Some(gap) } => {
-                let mut groups = Vec::new();
                 for text in text.split(gap.as_str()).take(MAX_SIGNATURES) {
                     let mut group = Group::default();
                     self.pairs(&mut group, text, separator, assign, key)?;
                     groups.push(group);
                 }
-                return Ok(groups);
+                return Ok(());
             }
             Format::Labelled { separator, assign, label, optional } => {
                 for entry in text.split(separator.as_str()) {
@@ -128,7 +148,8 @@ impl<'s> Parser<'s> {
                 }
             }
         }
-        Ok(vec![group])
+        groups.push(group);
+        Ok(())
     }
 
     fn pairs<'t>(
@@ -184,26 +205,31 @@ mod tests {
         }
     }
 
+    fn parse<'t>(mut parser: Parser<'_>, text: &'t str) -> Result<Groups<'t>, Rejection> {
+        let mut groups = Groups::new();
+        parser.parse(text, &mut groups).map(|()| groups)
+    }
+
     #[test]
     fn undecodable_entries_are_skipped() {
         let (format, stamp) = (pairs(None), TimestampPlace::Pair("t".to_owned()));
-        let groups = Parser::new(&format, Encoding::Hex, Some(&stamp)).parse("t=1,v1=zz,v0=00,v1=fF,junk");
+        let groups = parse(Parser::new(&format, Encoding::Hex, Some(&stamp)), "t=1,v1=zz,v0=00,v1=fF,junk");
         let groups = groups.expect("a list");
         assert_eq!(groups[0].timestamp, Some("1"));
-        assert_eq!(groups[0].signatures, [[255]]);
+        assert_eq!(groups[0].signatures[..], [Signature::from_slice(&[255])]);
     }
 
     #[test]
     fn signature_bomb() {
         let (format, text) = (pairs(None), format!("t=1{}", ",v1=00".repeat(10_000)));
-        let groups = Parser::new(&format, Encoding::Hex, None).parse(&text).expect("a list");
+        let groups = parse(Parser::new(&format, Encoding::Hex, None), &text).expect("a list");
         assert_eq!(groups[0].signatures.len(), MAX_SIGNATURES);
     }
 
     #[test]
     fn each_group_has_its_own_timestamp() {
         let (format, stamp) = (pairs(Some(" ")), TimestampPlace::Pair("t".to_owned()));
-        let groups = Parser::new(&format, Encoding::Hex, Some(&stamp)).parse("t=1,v1=01 t=2,v1=02");
+        let groups = parse(Parser::new(&format, Encoding::Hex, Some(&stamp)), "t=1,v1=01 t=2,v1=02");
         let stamps: Vec<_> = groups.expect("groups").iter().map(|it| it.timestamp).collect();
         assert_eq!(stamps, [Some("1"), Some("2")]);
     }
@@ -211,7 +237,7 @@ mod tests {
     #[test]
     fn two_timestamps_in_one_list_are_refused() {
         let (format, stamp) = (pairs(None), TimestampPlace::Pair("t".to_owned()));
-        let parsed = Parser::new(&format, Encoding::Hex, Some(&stamp)).parse("t=1,t=2,v1=00");
+        let parsed = parse(Parser::new(&format, Encoding::Hex, Some(&stamp)), "t=1,t=2,v1=00");
         assert_eq!(parsed.err(), Some(Rejection::HeaderRepeated));
     }
 }

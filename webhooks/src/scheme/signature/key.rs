@@ -3,6 +3,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
+use smallvec::SmallVec;
 use subtle::ConstantTimeEq as _;
 
 use super::template::{Parts, Template};
@@ -65,7 +66,7 @@ pub(in crate::scheme) enum Key {
 
 /// What a key makes of a content.
 pub(super) struct Tag {
-    bytes: Vec<u8>,
+    bytes: SmallVec<[u8; 64]>,
     /// Whether the bytes are the secret itself.
     secret: bool,
 }
@@ -94,24 +95,24 @@ impl Key {
             Self::HmacSha1(mac) => {
                 let mut mac = mac.clone();
                 content.feed(parts, &[], |piece| mac.update(piece));
-                mac.finalize().into_bytes().to_vec()
+                SmallVec::from_slice(&mac.finalize().into_bytes())
             }
             Self::HmacSha256(mac) => {
                 let mut mac = mac.clone();
                 content.feed(parts, &[], |piece| mac.update(piece));
-                mac.finalize().into_bytes().to_vec()
+                SmallVec::from_slice(&mac.finalize().into_bytes())
             }
             Self::HmacSha512(mac) => {
                 let mut mac = mac.clone();
                 content.feed(parts, &[], |piece| mac.update(piece));
-                mac.finalize().into_bytes().to_vec()
+                SmallVec::from_slice(&mac.finalize().into_bytes())
             }
             Self::Sha256(secret) => {
                 let mut hash = Sha256::new();
                 content.feed(parts, secret, |piece| hash.update(piece));
-                hash.finalize().to_vec()
+                SmallVec::from_slice(&hash.finalize())
             }
-            Self::Token(secret) => secret.to_vec(),
+            Self::Token(secret) => SmallVec::from_slice(secret),
         };
         Tag { bytes, secret: self.is_token() }
     }
@@ -121,7 +122,7 @@ impl Key {
     /// The MAC of a text by itself.
     pub(in crate::scheme) fn mac_of(&self, text: &[u8]) -> Vec<u8> {
         let parts = Parts { body: text, timestamp: &[], id: &[], url: &[], method: &[] };
-        self.tag(&Template::body(), &parts).bytes
+        self.tag(&Template::body(), &parts).bytes.into_vec()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use http::{HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
 use crate::rejection::Rejection;
 use crate::scheme::json::{self, Extract, JsonPath};
@@ -18,13 +19,12 @@ pub(crate) enum Place {
     Json(JsonPath),
 }
 
+/// The texts at a place: nearly always one.
+pub(super) type Texts<'r> = SmallVec<[Cow<'r, str>; 1]>;
+
 impl Place {
     /// Every text at this place. A header may come twice only where `repeatable`.
-    pub(super) fn texts<'r>(
-        &self,
-        request: &Request<'r>,
-        repeatable: bool,
-    ) -> Result<Vec<Cow<'r, str>>, Rejection> {
+    pub(super) fn texts<'r>(&self, request: &Request<'r>, repeatable: bool) -> Result<Texts<'r>, Rejection> {
         match self {
             Self::Header(name) if repeatable => {
                 let values = request.headers.get_all(name).iter();

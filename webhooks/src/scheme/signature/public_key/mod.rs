@@ -7,6 +7,7 @@ mod p256;
 #[cfg(feature = "rsa")]
 mod rsa;
 
+use super::format::Signature;
 use super::key::Algorithm;
 
 #[cfg(all(feature = "fetch", feature = "p256"))]
@@ -63,7 +64,7 @@ impl PublicKey {
     pub(super) fn matches_any(
         &self,
         content: impl Fn(&mut dyn FnMut(&[u8])),
-        signatures: &[Vec<u8>],
+        signatures: &[Signature],
     ) -> bool {
         match *self {
             #[cfg(feature = "ed25519")]
