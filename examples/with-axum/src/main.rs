@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::routing::get;
+use tokio::signal::unix::{SignalKind, signal};
 use webhooks::{Event, State, webhook_listener};
 
 /// The service's own state, shared with the listeners.
@@ -60,9 +61,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(address).await?;
     // The server is ours, so leaving in order is too: no more deliveries, then the runs that are under way.
     let handle = webhooks.handle();
+    let mut terminate = signal(SignalKind::terminate())?;
     axum::serve(listener, app)
         .with_graceful_shutdown(async move {
-            let _ = tokio::signal::ctrl_c().await;
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
             handle.drain().await;
         })
         .await?;
