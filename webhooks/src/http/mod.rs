@@ -17,7 +17,7 @@ impl Webhooks {
     /// # Errors
     /// When a source has no secret: secrets are lent only under [`serve`](Self::serve).
     pub fn service(&self) -> Result<WebhookService, Error> {
-        self.without_lent_secrets()?;
+        self.require_secrets()?;
         Ok(WebhookService::new(self.endpoint.clone()))
     }
 
@@ -55,7 +55,7 @@ impl Webhooks {
     pub async fn serve_on(self, listener: TcpListener) -> Result<(), Error> {
         let local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
         if !local {
-            self.without_lent_secrets()?;
+            self.require_secrets()?;
         }
         serve::until_signalled(self, listener).await
     }

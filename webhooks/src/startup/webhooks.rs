@@ -53,6 +53,9 @@ impl Webhooks {
     }
 
     /// Processes a whole request, for servers that are neither axum nor tower. The source is the last part of its path.
+    ///
+    /// The body has been read by then: that server's own limits are what bounds it. Call
+    /// [`require_secrets`](Self::require_secrets) once before serving.
     pub async fn process(&self, request: Request<Bytes>) -> Reply {
         self.endpoint.process(request).await
     }
@@ -76,6 +79,19 @@ impl Webhooks {
         self.development.iter().filter_map(|(_, sample)| sample.as_ref())
     }
 
+    /// Makes sure that every source has a secret of its own, and none was lent one for development: inside somebody's own
+    /// server nobody prints those, and its address may be any. [`router`](Self::router) and [`service`](Self::service)
+    /// do it by themselves; it is for those who call [`process`](Self::process).
+    ///
+    /// # Errors
+    /// With a problem for each source without a secret.
+    pub fn require_secrets(&self) -> Result<(), Error> {
+        if self.development.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(self.development.iter().map(|(problem, _)| problem.clone()).collect()))
+    }
+
     pub(crate) fn new(
         processor: WebhookProcessor,
         http: HttpConfig,
@@ -83,14 +99,6 @@ impl Webhooks {
         development: Vec<(Problem, Option<SampleRequest>)>,
     ) -> Self {
         Self { endpoint: Endpoint::new(processor, &http, &limits), http, development }
-    }
-
-    /// Inside somebody's own server, on whatever address, every source needs a secret of its own.
-    pub(crate) fn without_lent_secrets(&self) -> Result<(), Error> {
-        if self.development.is_empty() {
-            return Ok(());
-        }
-        Err(Error::new(self.development.iter().map(|(problem, _)| problem.clone()).collect()))
     }
 }
 
