@@ -95,6 +95,14 @@ macro_rules! listeners {
 }
 
 #[cfg(doc)]
+#[doc = include_str!("docs/guide.md")]
+pub mod guide {}
+
+#[cfg(doc)]
+#[doc = include_str!("docs/from_pyfly.md")]
+pub mod from_pyfly {}
+
+#[cfg(doc)]
 #[doc = include_str!("docs/stores.md")]
 pub mod stores {}
 
