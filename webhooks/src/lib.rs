@@ -103,6 +103,10 @@ pub mod guide {}
 pub mod from_pyfly {}
 
 #[cfg(doc)]
+#[doc = include_str!("docs/schemes.md")]
+pub mod schemes {}
+
+#[cfg(doc)]
 #[doc = include_str!("docs/stores.md")]
 pub mod stores {}
 
