@@ -109,6 +109,23 @@ async fn a_source_can_be_made_of_variables_alone() {
     assert_eq!(receiver.takes("new", "/webhooks/billing").await, 200);
 }
 
+#[tokio::test]
+async fn a_variable_finds_the_source_whose_name_has_hyphens() {
+    let file = "[webhooks.sources.partner-eu]\nprovider = \"hmac\"\n\n\
+                [webhooks.sources.partner_us]\nprovider = \"hmac\"\n";
+    let folder = folder(&[("webhooks.toml", file)]);
+    let variables = [
+        ("WEBHOOKS_SOURCES__PARTNER_EU__SECRET", "of the file's"),
+        ("WEBHOOKS_SOURCES__PARTNER_US__SECRET", "of the other"),
+        ("WEBHOOKS_SOURCES__LEMON_SQUEEZY__SECRET", "of the catalogue's"),
+    ];
+    let receiver = Receiver::start(folder.path(), &variables);
+    assert_eq!(receiver.takes("of the file's", "/webhooks/partner-eu").await, 200);
+    assert_eq!(receiver.takes("of the other", "/webhooks/partner_us").await, 200);
+    let unsigned = Request::post("/webhooks/lemon-squeezy").send(receiver.address).await.expect("an answer");
+    assert_eq!(unsigned.status, 401, "it is there");
+}
+
 #[test]
 fn a_named_file_that_is_missing_is_an_error() {
     let folder = folder(&[("webhooks.toml", FILE)]);

@@ -5,6 +5,7 @@
 use figment::value::{Dict, Value};
 
 use super::Strings;
+use crate::catalogue;
 
 /// By this name the provenance of a value is recognised.
 pub(super) const NAME: &str = "webhooks environment variables";
@@ -15,18 +16,37 @@ const PREFIX: &str = "WEBHOOKS_";
 const NOT_SETTINGS: [&str; 3] = ["CONFIG", "PROFILE", "VECTORS"];
 
 /// The settings among the variables: `WEBHOOKS_SOURCES__STRIPE__SECRET` is `webhooks.sources.stripe.secret`.
-pub(super) fn settings(variables: impl Iterator<Item = (String, String)>) -> Strings {
+///
+/// A variable's name has no hyphens, and a source's may: `STRIPE_EU` is `stripe-eu` where `sources`, the ones that files
+/// name, or else the catalogue know that one and no `stripe_eu`.
+pub(super) fn settings(variables: impl Iterator<Item = (String, String)>, sources: &[String]) -> Strings {
     let mut dict = Dict::new();
     for (name, value) in variables {
         let Some(key) = name.strip_prefix(PREFIX) else { continue };
         if NOT_SETTINGS.contains(&key) || key.starts_with("TEST_") {
             continue;
         }
-        let path: Vec<String> = key.split("__").map(str::to_lowercase).collect();
+        let mut path: Vec<String> = key.split("__").map(str::to_lowercase).collect();
+        if let [table, source, ..] = path.as_mut_slice()
+            && table == "sources"
+        {
+            *source = spelled(source, sources).to_owned();
+        }
         insert(&mut dict, &path, value);
     }
     let dict = Dict::from([("webhooks".to_owned(), Value::from(dict))]);
     Strings { name: NAME, dict }
+}
+
+/// The name that is meant, with the hyphens that a variable cannot have.
+fn spelled<'a>(name: &'a str, sources: &'a [String]) -> &'a str {
+    let alike = |known: &&str| known.replace('-', "_") == name;
+    let in_files = || sources.iter().map(String::as_str);
+    in_files()
+        .find(|it| *it == name)
+        .or_else(|| in_files().find(alike))
+        .or_else(|| catalogue::names().find(alike))
+        .unwrap_or(name)
 }
 
 fn insert(dict: &mut Dict, path: &[String], value: String) {

@@ -28,7 +28,16 @@ pub(crate) fn from_surroundings(problems: &Problems) -> Settings {
             figment = figment.merge(toml);
         }
     }
-    from_figment(&figment.merge(environment::settings(std::env::vars())), problems)
+    let environment = environment::settings(std::env::vars(), &source_names(&figment));
+    from_figment(&figment.merge(environment), problems)
+}
+
+/// The sources that the files name.
+fn source_names(files: &Figment) -> Vec<String> {
+    match files.find_value("webhooks.sources") {
+        Ok(FigmentValue::Dict(_, sources)) => sources.into_keys().collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// The tree under `webhooks` in the selected profile.
