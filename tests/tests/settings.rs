@@ -217,6 +217,16 @@ async fn keys_may_be_written_with_hyphens() {
 }
 
 #[tokio::test]
+async fn two_spellings_of_one_key_cannot_override_each_other() {
+    let file = format!("[webhooks]\nhead_timeout = \"1s\"\n{FILE}");
+    let overlay = "[webhooks]\nhead-timeout = \"2s\"";
+    let folder = folder(&[("webhooks.toml", &file), ("webhooks.production.toml", overlay)]);
+    let said = Receiver::refusal(folder.path(), &[("WEBHOOKS_PROFILE", "production")]);
+    assert!(said.contains("`webhooks.head_timeout` in webhooks.toml"), "{said}");
+    assert!(said.contains("`webhooks.head-timeout`, which is the same key, is written too"), "{said}");
+}
+
+#[tokio::test]
 async fn a_secret_may_stand_in_a_file_of_its_own() {
     let folder =
         folder(&[("lf", "secret \n"), ("crlf", "secret \r\n"), ("bare", "secret "), ("empty", "\n")]);

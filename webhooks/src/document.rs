@@ -269,6 +269,7 @@ impl<'a> TableReader<'a> {
         // Taken, not borrowed: naming a problem's place asks for the key again.
         let asked = self.asked.take();
         let known: BTreeSet<&str> = asked.iter().map(String::as_str).collect();
+        self.report_two_spellings(&known);
         for key in self.table.keys().filter(|key| !known.contains(snake_case(key).as_str())) {
             if known.contains(key.as_str()) {
                 continue;
@@ -283,6 +284,22 @@ impl<'a> TableReader<'a> {
                 // `webhooks` among them.
                 Origin::Environment => self.problems.warn(what, help),
                 _ => self.problems.add(what, help),
+            }
+        }
+    }
+
+    /// A key in both spellings, each in a file: which of the two files was meant to win cannot be told. A variable has
+    /// only one spelling, and overrides both.
+    fn report_two_spellings(&self, known: &BTreeSet<&str>) {
+        for (kebab, node) in self.table.iter().filter(|(key, _)| key.contains('-')) {
+            let snake = snake_case(kebab);
+            let Some(other) = self.table.get(&snake).filter(|_| known.contains(snake.as_str())) else {
+                continue;
+            };
+            if let (Origin::File(_), Origin::File(file)) = (&node.origin, &other.origin) {
+                let (kebab, snake) = (join(&self.path, kebab), join(&self.path, &snake));
+                let what = format!("`{snake}` in {file}: `{kebab}`, which is the same key, is written too");
+                self.problems.add(what, "use one spelling, so that one can override the other");
             }
         }
     }

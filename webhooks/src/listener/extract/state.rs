@@ -39,6 +39,28 @@ impl<T: Send + Sync + 'static> Extract for Option<State<T>> {
 }
 
 impl<T> State<T> {
+    /// What a test hands to a listener that it calls itself.
+    ///
+    /// ```
+    /// use webhooks::{State, webhook_listener};
+    ///
+    /// struct Shop {
+    ///     open: bool,
+    /// }
+    ///
+    /// #[webhook_listener(source = "stripe")]
+    /// async fn on_stripe(shop: State<Shop>) {
+    ///     assert!(shop.open);
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(
+    /// on_stripe(State::new(Shop { open: true }))
+    /// # );
+    /// ```
+    pub fn new(value: impl Into<Arc<T>>) -> Self {
+        Self(value.into())
+    }
+
     /// The shared value, to keep beyond the run.
     pub fn into_inner(state: Self) -> Arc<T> {
         state.0
