@@ -5,6 +5,7 @@
 //! cargo run --release -p benchmarks -- path      the whole path in process against the floor
 //! cargo run --release -p benchmarks -- http      the HTTP path against handlers written by hand
 //! cargo run --release -p benchmarks -- scale     1 to 10 000 listeners: startup, and each event
+//! cargo run --release -p benchmarks -- macros    1000 annotated functions against 1000 plain ones: build and binary
 //! ```
 //!
 //! `store` and `http` need `redis-server`, and start a private one.
@@ -13,6 +14,7 @@
 
 mod by_hand;
 mod http;
+mod macros;
 mod memory;
 mod path;
 mod rounds;
@@ -27,9 +29,10 @@ fn main() -> Result<(), AnyError> {
         Some("store") => runtime.block_on(store::run()),
         Some("path") => path::run(),
         Some("http") => runtime.block_on(http::run()),
+        Some("macros") => macros::run(),
         Some("scale") => runtime.block_on(scale::run()),
         _ => {
-            println!("usage: benchmarks store|path|http|scale");
+            println!("usage: benchmarks store|path|http|scale|macros");
             Ok(())
         }
     }
