@@ -25,6 +25,7 @@ const ON_ISSUE: u32 = line!() + 2;
 #[webhook_listener(source = "github", event = "issue.opened")]
 async fn on_issue() {}
 
+const EVERYTHING: u32 = line!() + 2;
 #[webhook_listener(source = "*")]
 async fn everything() {}
 
@@ -69,6 +70,7 @@ fn expected(report: &str) -> String {
         ("FIRST_TWIN", FIRST_TWIN),
         ("SECOND_TWIN", SECOND_TWIN),
         ("ON_ISSUE", ON_ISSUE),
+        ("EVERYTHING", EVERYTHING),
     ];
     lines.into_iter().fold(report.to_owned(), |report, (name, line)| {
         report.replace(&format!("rs:{name}"), &format!("rs:{line}"))
@@ -189,6 +191,126 @@ async fn providers_that_are_not_known() {
     let one = "[webhooks.sources.billing] in webhooks.toml names no provider, and none is called `billing`\n    \
                help: set `provider = \"…\"`, for instance \"hmac\", the generic one";
     assert_eq!(problems("[webhooks.sources.billing]\nsecret = \"hush\"").await, [one]);
+}
+
+/// What is nothing like a known word may be a secret, pasted into the wrong place.
+#[tokio::test]
+async fn words_that_are_not_known_are_repeated_only_if_they_are_nearly_known() {
+    let place = "in webhooks.toml";
+    for (settings, what, help) in [
+        (
+            "provider = \"strpe\"\nsecret = \"hush\"",
+            format!("`webhooks.sources.shop.provider` {place}: no provider is called `strpe`"),
+            "did you mean `stripe`?",
+        ),
+        (
+            "provider = \"whsec_canary\"\nsecret = \"hush\"",
+            format!("`webhooks.sources.shop.provider` {place}: no provider is called what is written here"),
+            "webhooks::providers() lists them all; `[….scheme]` describes one of your own",
+        ),
+        (
+            "provider = \"github\"\nsecret = \"hush\"\nvariant = \"sha-1\"",
+            format!("`webhooks.sources.shop.variant` {place}: no variant is called `sha-1`"),
+            "did you mean `sha1`?",
+        ),
+        (
+            "provider = \"github\"\nsecret = \"hush\"\nvariant = \"canary\"",
+            format!("`webhooks.sources.shop.variant` {place}: no variant is called what is written here"),
+            "`github` has `sha1`",
+        ),
+        (
+            "provider = \"stripe\"\nvariant = \"canary\"\nsecret = \"hush\"",
+            format!("`webhooks.sources.shop.variant` {place}: no variant is called what is written here"),
+            "`stripe` has none: leave it out",
+        ),
+        (
+            "provider = \"github\"\nvalidator = \"nonne\"",
+            format!("[webhooks.sources.shop] {place}: no validator is called `nonne`"),
+            "did you mean `none`?",
+        ),
+        (
+            "provider = \"github\"\nvalidator = \"canary\"",
+            format!("[webhooks.sources.shop] {place}: no validator is called what is written here"),
+            "register it with #[webhook_validator] or .validator(…), or leave `validator` out: the provider's own \
+             scheme is then used",
+        ),
+        (
+            "provider = \"hmac\"\nsecret = \"hush\"\nscheme.signature.content = \"{canary}.{body}\"",
+            format!(
+                "`webhooks.sources.shop.scheme.signature.content` {place}: what stands in braces is not a part of a \
+                 request"
+            ),
+            "the parts are `{body}`, `{timestamp}`, `{id}`, `{url}`, `{method}`, `{secret}`",
+        ),
+    ] {
+        let found = problems(&format!("[webhooks.sources.shop]\n{settings}")).await;
+        assert_eq!(found, [format!("{what}\n    help: {help}")], "{settings}");
+    }
+}
+
+/// Whatever else is wrong with a source, its unknown keys are told in the same run.
+#[tokio::test]
+async fn one_mistake_in_a_source_hides_no_other() {
+    let unknown = "`webhooks.sources.Shop.tolerance` in webhooks.toml: unknown key\n    \
+                   help: did you mean `tolerance_seconds`?";
+    for mistake in [
+        "provider = \"canary\"\nvariant = \"sha1\"\nsecret = \"hush\"",
+        "provider = \"github\"\nvariant = \"canary\"\nsecret = \"hush\"",
+        "provider = \"github\"\nscheme.signature.algorithm = \"canary\"\nvariant = \"sha1\"\nsecret = \"hush\"",
+        "provider = \"github\"\nexpect = { \"$[\" = \"a\" }\nsecret = \"hush\"",
+        "provider = \"github\"\nsecret = \"changeme\"",
+    ] {
+        let found = problems(&format!("[webhooks.sources.Shop]\ntolerance = \"5m\"\n{mistake}")).await;
+        assert!(found.contains(&unknown.to_owned()), "{found:#?}");
+        assert_eq!(found.len(), 3, "the mistake, the name and the unknown key: {found:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_listener_to_everything_needs_something_to_hear() {
+    let file = File::of("[webhooks.http]\nbind = \"127.0.0.1:8080\"");
+    let error = file.builder().listeners(webhooks::listeners![everything]).build().await;
+    let error = error.map(drop).expect_err("nothing would ever come");
+    let [problem] = error.problems() else { panic!("{error}") };
+    let what = "listener `startup::everything` (tests/tests/startup.rs:EVERYTHING) listens to every source, and none is \
+                configured";
+    assert_eq!(problem.what, expected(what));
+    assert_eq!(problem.help, "add [webhooks.sources.NAME] with its `provider` and `secret`");
+}
+
+#[tokio::test]
+async fn a_replay_guard_that_does_nothing_is_warned_of() {
+    for (settings, why) in [
+        (
+            "provider = \"stripe\"\nsecret = \"whsec_a1\"",
+            Some(("its signature covers the id, so that nobody can change it", "remove it")),
+        ),
+        (
+            "provider = \"hmac\"\nvalidator = \"none\"",
+            Some(("nothing is signed", "remove it, or `validator = \"none\"`")),
+        ),
+        (
+            "secret = \"hush\"\nscheme.signature = { header = \"X-Mac\", algorithm = \"hmac-sha256\" }\n\
+             scheme.identity = { no_id = true, type = \"$.type\" }",
+            Some(("its events have no id", "remove it")),
+        ),
+        (
+            "provider = \"hmac\"\nsecret = \"hush\"\nscheme.identity.batch = \"$.events\"",
+            Some(("a delivery holds several events", "remove it, or set `batch = false`")),
+        ),
+        ("provider = \"hmac\"\nsecret = \"hush\"\nbatch = false\nscheme.identity.batch = \"$.events\"", None),
+        ("provider = \"hmac\"\nsecret = \"hush\"", None),
+    ] {
+        let file = File::of(&format!("[webhooks.sources.shop]\nreplay_guard = \"digest\"\n{settings}"));
+        let found = warnings(&file, file.builder().listeners(webhooks::listeners![everything])).await;
+        let found: Vec<_> = found.iter().filter(|it| it.contains("replay_guard")).collect();
+        let expected = why.map(|(why, help)| {
+            format!(
+                "[webhooks.sources.shop] in webhooks.toml: `replay_guard` does nothing here: {why}\n    help: {help}"
+            )
+        });
+        assert_eq!(found, expected.iter().collect::<Vec<_>>(), "{settings}");
+    }
 }
 
 #[tokio::test]

@@ -71,3 +71,21 @@ pub(crate) fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }
+
+/// That `word` is none of the `known` ones; `says` is the beginning of a sentence that ends with it.
+///
+/// Only what is nearly one of them is repeated, with the one that was meant: anything else may be a secret in the
+/// wrong place.
+pub(crate) fn unknown_word<'a>(
+    says: &str,
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    help: impl Into<String>,
+) -> Problem {
+    match suggestion(word, known) {
+        Some(close) => {
+            Problem::new(format!("{says} `{}`", word.escape_debug()), format!("did you mean `{close}`?"))
+        }
+        None => Problem::new(format!("{says} what is written here"), help),
+    }
+}

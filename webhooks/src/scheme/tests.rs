@@ -62,11 +62,11 @@ fn every_mistake_is_reported_at_once() {
     for mistake in [
         "`titel` in own.toml: unknown key",
         "`signature.header` in own.toml: this is not a header's name",
-        "`signature.content` in own.toml: `{ts}` is not a part of a request",
+        "`signature.content` in own.toml: what stands in braces is not a part of a request",
         "`signature.secret` in own.toml: `utf-8` is not a known value",
         "`signature.timestamp` in own.toml: does not say where",
         "`signature.timestamp.pear` in own.toml: unknown key",
-        "`identity.id` in own.toml: `id` is not a path",
+        "`identity.id` in own.toml: this is not a path",
         "`identity.type` in own.toml: is missing",
         "`challenges[0].only` in own.toml: an unsigned challenge could swallow an event",
         "`challenges[0].reply` in own.toml: a MAC of free text would let anyone sign an event",

@@ -8,7 +8,7 @@ use super::merge;
 use crate::catalogue;
 use crate::delivery::SourceName;
 use crate::document::{Node, Origin, Table, TableReader, Value, environment_variable};
-use crate::problem::{Problem, suggestion};
+use crate::problem::{Problem, suggestion, unknown_word};
 use crate::scheme::{Expectations, Provider, placeholder};
 use crate::secret::Secret;
 
@@ -48,6 +48,12 @@ pub(crate) enum ValidatorChoice {
     Named(String),
 }
 
+/// Whether the same signed content is the same event, whatever unsigned id it comes under.
+const REPLAY_GUARDS: [(&str, bool); 2] = [("digest", true), ("off", false)];
+
+/// Whether events are stored before they are handled.
+const MODES: [(&str, bool); 2] = [("inline", false), ("inbox", true)];
+
 /// Where a secret may stand.
 const SECRET_KEYS: [&str; 3] = ["secret", "secrets", "secret_file"];
 
@@ -72,34 +78,47 @@ impl SourceConfig {
             Some(_) => (Vec::new(), table.place("secret_file")),
             None => read_secrets(&table),
         };
-        let expected = table.table("expect").map(Expectations::read);
-        let config = Self {
-            place: heading(&table),
-            validator: match table.string("validator") {
-                None => ValidatorChoice::Scheme,
-                Some(none) if none == "none" => ValidatorChoice::None,
-                Some(named) => ValidatorChoice::Named(named),
-            },
+        // A secret that cannot be one has a problem of its own, and is not missing besides.
+        let refused = awaited.is_none() && secrets.is_empty() && SECRET_KEYS.iter().any(|key| table.has(key));
+        let expected = match table.table("expect") {
+            Some(expect) => Expectations::read(expect),
+            None => Some(Expectations::default()),
+        };
+        let place = heading(&table);
+        let validator = match table.string("validator") {
+            None => ValidatorChoice::Scheme,
+            Some(none) if none == "none" => ValidatorChoice::None,
+            Some(named) => ValidatorChoice::Named(named),
+        };
+        let verify_token = read_verify_token(&table, provider.as_ref());
+        let tolerance = table.unsigned("tolerance_seconds").map(Duration::from_secs);
+        let max_body = table.size("max_body");
+        let public_url = read_public_url(&table);
+        let batch = table.boolean("batch").unwrap_or(true);
+        let replay_guard = table.one_of("replay_guard", &REPLAY_GUARDS).unwrap_or(false);
+        let inbox = table.one_of("mode", &MODES);
+        // Before anything is given up, so that one run reports every mistake.
+        table.finish();
+        if refused {
+            return None;
+        }
+        Some(Self {
+            name: legal_name?,
+            place,
+            provider: provider?,
+            validator,
             secrets,
             secret_place,
             awaited,
-            verify_token: read_verify_token(&table, provider.as_ref()),
-            expected: expected.unwrap_or_else(|| Some(Expectations::default()))?,
-            tolerance: table.unsigned("tolerance_seconds").map(Duration::from_secs),
-            max_body: table.size("max_body"),
-            public_url: read_public_url(&table),
-            batch: table.boolean("batch").unwrap_or(true),
-            replay_guard: table.one_of("replay_guard", &[("digest", true), ("off", false)]).unwrap_or(false),
-            inbox: table.one_of("mode", &[("inline", false), ("inbox", true)]),
-            name: legal_name?,
-            provider: provider?,
-        };
-        // A secret that cannot be one has a problem of its own, and is not missing besides.
-        let refused = config.awaited.is_none()
-            && config.secrets.is_empty()
-            && SECRET_KEYS.iter().any(|key| table.has(key));
-        table.finish();
-        (!refused).then_some(config)
+            verify_token,
+            expected: expected?,
+            tolerance,
+            max_body,
+            public_url,
+            batch,
+            replay_guard,
+            inbox,
+        })
     }
 
     /// A source with the name of a catalogue provider, and no settings at all.
@@ -144,18 +163,10 @@ fn read_provider(name: &str, table: &TableReader<'_>) -> Option<Provider> {
         _ => {
             match named {
                 Some(named) => {
-                    let help = match suggestion(&named, catalogue::names()) {
-                        Some(close) => format!("did you mean `{close}`?"),
-                        None => {
-                            "webhooks::providers() lists them all; `[….scheme]` describes one of your own"
-                                .into()
-                        }
-                    };
-                    table.problem(
-                        "provider",
-                        &format!("no provider is called `{}`", named.escape_debug()),
-                        help,
-                    );
+                    let help = "webhooks::providers() lists them all; `[….scheme]` describes one of your own";
+                    let Problem { what, help } =
+                        unknown_word("no provider is called", &named, catalogue::names(), help);
+                    table.problem("provider", &what, help);
                 }
                 None => table.problems().add(
                     format!("{} names no provider, and none is called `{name}`", heading(table)),
@@ -165,7 +176,7 @@ fn read_provider(name: &str, table: &TableReader<'_>) -> Option<Provider> {
                     },
                 ),
             }
-            let _ = table.string("variant");
+            table.has("variant");
             return None;
         }
     };
@@ -178,16 +189,18 @@ fn read_provider(name: &str, table: &TableReader<'_>) -> Option<Provider> {
     if let Some(scheme) = scheme {
         merge(&mut tree, scheme.clone());
     }
+    let variant = table.string("variant");
     let provider = Provider::read(wanted, TableReader::new(&tree, path, origin, table.problems()))?;
-    let Some(variant) = table.string("variant") else { return Some(provider) };
+    let Some(variant) = variant else { return Some(provider) };
     let chosen = provider.with_variant(&variant);
     if chosen.is_none() {
-        let known: Vec<_> = provider.variants.keys().map(String::as_str).collect();
-        let help = match known.as_slice() {
-            [] => format!("`{wanted}` has none: leave it out"),
-            known => format!("`{wanted}` has {}", crate::document::quoted_list(known.iter().copied())),
+        let known = || provider.variants.keys().map(String::as_str);
+        let help = match known().next() {
+            None => format!("`{wanted}` has none: leave it out"),
+            Some(_) => format!("`{wanted}` has {}", crate::document::quoted_list(known())),
         };
-        table.problem("variant", &format!("no variant is called `{}`", variant.escape_debug()), help);
+        let Problem { what, help } = unknown_word("no variant is called", &variant, known(), help);
+        table.problem("variant", &what, help);
     }
     chosen
 }

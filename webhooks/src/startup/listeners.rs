@@ -47,7 +47,15 @@ pub(super) fn check_sources(
 ) {
     let known = || mentioned.iter().map(String::as_str).chain(configured.iter().map(|it| it.name.as_str()));
     for listener in listeners {
-        let Some(source) = &listener.source else { continue };
+        let Some(source) = &listener.source else {
+            if known().next().is_none() {
+                problems.add(
+                    format!("listener {} listens to every source, and none is configured", listener.label),
+                    "add [webhooks.sources.NAME] with its `provider` and `secret`",
+                );
+            }
+            continue;
+        };
         if known().any(|name| name == source) {
             continue;
         }

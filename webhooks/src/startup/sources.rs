@@ -9,7 +9,7 @@ use super::fetching;
 use crate::listener::bound::Listener;
 use crate::listener::routes::Routes;
 use crate::listener::validators::{self, DynValidator, Secrets};
-use crate::problem::{Problem, Problems, suggestion};
+use crate::problem::{Problem, Problems, unknown_word};
 use crate::scheme::{BindOptions, KeyOwner, Provider, SecretProblem};
 use crate::settings::config::Config;
 use crate::settings::source::{SourceConfig, ValidatorChoice};
@@ -189,17 +189,11 @@ fn named(name: &str, source: &SourceConfig, parts: &Parts, problems: &Problems) 
     let Some(registration) = registered.iter().find(|it| it.name == name) else {
         let known =
             registered.iter().map(|it| it.name).chain(parts.validators.iter().map(|(name, _)| name.as_str()));
-        problems.add(
-            format!("{}: no validator is called `{}`", source.place, name.escape_debug()),
-            match suggestion(name, known.chain(["none"])) {
-                Some(close) => format!("did you mean `{close}`?"),
-                None => {
-                    "register it with #[webhook_validator] or .validator(…), or leave `validator` out: the \
-                         provider's own scheme is then used"
-                        .to_owned()
-                }
-            },
-        );
+        let help = "register it with #[webhook_validator] or .validator(…), or leave `validator` out: the provider's own \
+                    scheme is then used";
+        let says = format!("{}: no validator is called", source.place);
+        let Problem { what, help } = unknown_word(&says, name, known.chain(["none"]), help);
+        problems.add(what, help);
         return None;
     };
     match (registration.build)(Secrets::new(source.secrets.clone())) {

@@ -7,7 +7,7 @@ use crate::listener::bound::Listener;
 use crate::listener::pattern::EventPattern;
 use crate::problem::{Problems, suggestion};
 use crate::settings::config::Config;
-use crate::settings::source::SourceConfig;
+use crate::settings::source::{SourceConfig, ValidatorChoice};
 
 /// Looks at the whole, once everything else is known to fit.
 pub(super) fn look(
@@ -32,6 +32,7 @@ pub(super) fn look(
         if config.inbox.is_none() || source.inbox == Some(false) {
             deadline(source, problems);
         }
+        replay_guard(source, problems);
         for listener in heard.iter().filter(|it| it.source.is_some()) {
             event_names(source, listener, problems);
         }
@@ -77,6 +78,25 @@ fn deadline(source: &SourceConfig, problems: &Problems) {
             "keep its listeners short, or set `webhooks.inbox.provider = \"sqlite\"`",
         );
     }
+}
+
+/// A guard is for ids that the signature does not speak for, each of a delivery of its own.
+fn replay_guard(source: &SourceConfig, problems: &Problems) {
+    let identity = &source.provider.identity;
+    let (why, help) = if !source.replay_guard {
+        return;
+    } else if source.validator == ValidatorChoice::None {
+        ("nothing is signed", "remove it, or `validator = \"none\"`")
+    } else if !identity.has_id() {
+        ("its events have no id", "remove it")
+    } else if identity.id_is_signed() {
+        ("its signature covers the id, so that nobody can change it", "remove it")
+    } else if source.batch && identity.is_batch() {
+        ("a delivery holds several events", "remove it, or set `batch = false`")
+    } else {
+        return;
+    };
+    problems.warn(format!("{}: `replay_guard` does nothing here: {why}", source.place), help);
 }
 
 /// Notes event names that the provider's list does not contain, where there is a list.

@@ -12,6 +12,7 @@ use super::template::{Part, Template};
 use super::timestamp::TimestampPlace;
 use super::{BodyCoverage, SignatureScheme};
 use crate::document::TableReader;
+use crate::problem::suggestion;
 use crate::scheme::coded::Coded;
 use crate::scheme::fetched::Fetched;
 use crate::scheme::json::JsonPath;
@@ -244,7 +245,12 @@ fn template(reader: &TableReader<'_>, key: &str) -> Option<Template> {
     Template::parse(&text)
         .map_err(|name| {
             let names = Template::NAMES.map(|(name, _)| format!("`{{{name}}}`")).join(", ");
-            let what = format!("`{{{}}}` is not a part of a request", name.escape_debug());
+            let close = suggestion(&name, Template::NAMES.map(|(name, _)| name));
+            // Anything else may be a secret in the wrong place.
+            let what = match close {
+                Some(_) => format!("`{{{}}}` is not a part of a request", name.escape_debug()),
+                None => "what stands in braces is not a part of a request".to_owned(),
+            };
             reader.problem(key, &what, format!("the parts are {names}"));
         })
         .ok()
@@ -271,8 +277,11 @@ pub(in crate::scheme) fn json_path(reader: &TableReader<'_>, key: &str) -> Optio
 pub(in crate::scheme) fn parse_path(reader: &TableReader<'_>, key: &str, text: &str) -> Option<JsonPath> {
     let path = JsonPath::parse(text);
     if path.is_none() {
-        let what = format!("`{}` is not a path", text.escape_debug());
-        reader.problem(key, &what, "write `$.key.key` from the document, or `@.key` from a batch's element");
+        reader.problem(
+            key,
+            "this is not a path",
+            "write `$.key.key` from the document, or `@.key` from a batch's element",
+        );
     }
     path
 }
