@@ -4,8 +4,8 @@
 use http::HeaderName;
 
 use super::json::{self, Extract};
+use super::read::{parse_header, parse_path};
 use super::request::single;
-use super::signature::{parse_header, parse_path};
 use crate::delivery::Delivery;
 use crate::document::TableReader;
 use crate::rejection::Rejection;

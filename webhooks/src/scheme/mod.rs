@@ -12,6 +12,7 @@ mod fetched;
 mod identity;
 mod json;
 mod provider;
+mod read;
 mod request;
 mod sample;
 mod signature;

@@ -6,7 +6,8 @@ use super::input::{Charset, Place};
 use super::reply::{Mac, ReplyBody, ReplyRule};
 use super::{ChallengeRule, Condition, Expected, Input};
 use crate::document::TableReader;
-use crate::scheme::signature::{Algorithm, Encoding, header, json_path, parse_header, parse_path};
+use crate::scheme::read::{header, json_path, parse_header, parse_path};
+use crate::scheme::signature::{Algorithm, Encoding};
 
 /// The longest input that is echoed or signed, unless the rule says less.
 const MAX_INPUT: u64 = 128;

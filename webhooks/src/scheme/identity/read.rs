@@ -6,7 +6,8 @@ use super::kind::TypeSource;
 use super::{Identity, Plan};
 use crate::document::TableReader;
 use crate::scheme::json::JsonPath;
-use crate::scheme::signature::{SignatureScheme, header, json_path, parse_header, parse_path};
+use crate::scheme::read::{header, json_path, parse_header, parse_path};
+use crate::scheme::signature::SignatureScheme;
 
 impl Identity {
     /// Reads and finishes the table. What is signed follows from the scheme.

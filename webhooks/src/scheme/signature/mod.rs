@@ -2,6 +2,7 @@
 
 mod adjust;
 mod bind;
+mod check;
 mod declared;
 mod format;
 mod key;
@@ -33,7 +34,6 @@ pub(super) use public_key::KeyFlaw;
 pub(super) use public_key::P256Key;
 #[cfg(feature = "fetch")]
 pub(super) use public_key::{KeyBytes, RsaKey};
-pub(super) use read::{header, json_path, parse_header, parse_path};
 pub(super) use secret_form::SecretForm;
 pub(super) use sign::Elsewhere;
 pub(super) use timestamp::{Timestamp, TimestampPlace, Unit};

@@ -8,14 +8,13 @@ use super::key::Algorithm;
 use super::place::Place;
 use super::read_format::{read_format, read_timestamp};
 use super::secret_form::SecretForm;
-use super::template::{Part, Template};
-use super::timestamp::TimestampPlace;
+use super::template::Template;
 use super::{BodyCoverage, SignatureScheme};
 use crate::document::TableReader;
 use crate::problem::suggestion;
 use crate::scheme::coded::Coded;
 use crate::scheme::fetched::Fetched;
-use crate::scheme::json::JsonPath;
+use crate::scheme::read::{header, json_path, nonempty, or_default, parse_header};
 
 impl SignatureScheme {
     /// Reads the keys of a `[signature]` table; the caller finishes the reader.
@@ -110,72 +109,6 @@ impl Declared {
         };
         scheme.check(reader).then_some(scheme)
     }
-
-    /// Finds what is contradictory, though each key by itself is right.
-    fn check(&self, reader: &TableReader<'_>) -> bool {
-        let mut sound = true;
-        let mut complain = |key: &str, what: &str, help: &str| {
-            reader.problem(key, what, help);
-            sound = false;
-        };
-        if self.content.has(Part::Timestamp) && self.timestamp.is_none() {
-            complain(
-                "content",
-                "`{timestamp}` is signed, but nothing says where it stands",
-                "add `timestamp`",
-            );
-        }
-        if self.content.has(Part::Id) && self.id.is_none() {
-            complain("content", "`{id}` is signed, but nothing says where it stands", "add `id`");
-        }
-        if self.algorithm == Algorithm::Sha256 && !self.content.has(Part::Secret) {
-            complain("content", "a plain hash without `{secret}` can be made by anyone", "add `{secret}`");
-        }
-        if self.algorithm != Algorithm::Sha256 && self.content.has(Part::Secret) {
-            complain("content", "`{secret}` is the key already", "remove it: only \"sha256\" hashes it");
-        }
-        match (self.algorithm.is_asymmetric(), self.secret.is_public()) {
-            (true, false) => complain(
-                "secret",
-                "this algorithm verifies with a public key",
-                "write \"pem\", \"spki\", or for Ed25519 \"hex-public-key\" or \"whpk\"",
-            ),
-            (false, true) => complain(
-                "secret",
-                "everybody knows a public key, so that everybody could sign",
-                "write the form of the shared secret, such as \"utf8\" or \"base64\"",
-            ),
-            _ => {}
-        }
-        if self.secret.is_raw() && self.algorithm.is_asymmetric() && self.algorithm != Algorithm::Ed25519 {
-            complain("secret", "only Ed25519 keys are written like this", "write \"pem\" or \"spki\"");
-        }
-        if let Some(timestamp) = &self.timestamp {
-            let fits = match timestamp.at {
-                TimestampPlace::Pair(_) => matches!(self.format, Format::Pairs { .. }),
-                TimestampPlace::Position(_) => matches!(self.format, Format::Positional { .. }),
-                TimestampPlace::Header(_) | TimestampPlace::Json(_) => true,
-            };
-            if !fits {
-                complain(
-                    "timestamp",
-                    "this `format` has no such place",
-                    "use `header`, or the matching format",
-                );
-            }
-        }
-        sound
-    }
-}
-
-/// Reads an optional key: the default where it is missing, `None` where it is wrong.
-pub(super) fn or_default<T>(
-    reader: &TableReader<'_>,
-    key: &str,
-    read: impl FnOnce(&str) -> Option<T>,
-    default: T,
-) -> Option<T> {
-    if reader.has(key) { read(key) } else { Some(default) }
 }
 
 fn places(reader: &TableReader<'_>, basic: bool) -> Option<Vec<Place>> {
@@ -223,23 +156,6 @@ fn required_headers(reader: &TableReader<'_>) -> Option<Vec<(HeaderName, String)
     entries.into_iter().map(|(name, value)| Some((parse_header(&table, name, name)?, value))).collect()
 }
 
-pub(super) fn required(reader: &TableReader<'_>, key: &str, help: &str) -> Option<String> {
-    if !reader.has(key) {
-        reader.problem(key, "is missing", format!("give {help}"));
-        return None;
-    }
-    nonempty(reader, key)
-}
-
-pub(super) fn nonempty(reader: &TableReader<'_>, key: &str) -> Option<String> {
-    let text = reader.string(key)?;
-    if text.is_empty() {
-        reader.problem(key, "is empty", "write at least one character");
-        return None;
-    }
-    Some(text)
-}
-
 fn template(reader: &TableReader<'_>, key: &str) -> Option<Template> {
     let text = reader.string(key)?;
     Template::parse(&text)
@@ -254,34 +170,4 @@ fn template(reader: &TableReader<'_>, key: &str) -> Option<Template> {
             reader.problem(key, &what, format!("the parts are {names}"));
         })
         .ok()
-}
-
-/// A header's name under `key`.
-pub(in crate::scheme) fn header(reader: &TableReader<'_>, key: &str) -> Option<HeaderName> {
-    parse_header(reader, key, &reader.string(key)?)
-}
-
-pub(in crate::scheme) fn parse_header(reader: &TableReader<'_>, key: &str, name: &str) -> Option<HeaderName> {
-    let parsed = name.parse().ok();
-    if parsed.is_none() {
-        reader.problem(key, "this is not a header's name", "write it as the provider does: \"X-Signature\"");
-    }
-    parsed
-}
-
-/// A path such as `$.data.id` under `key`.
-pub(in crate::scheme) fn json_path(reader: &TableReader<'_>, key: &str) -> Option<JsonPath> {
-    parse_path(reader, key, &reader.string(key)?)
-}
-
-pub(in crate::scheme) fn parse_path(reader: &TableReader<'_>, key: &str, text: &str) -> Option<JsonPath> {
-    let path = JsonPath::parse(text);
-    if path.is_none() {
-        reader.problem(
-            key,
-            "this is not a path",
-            "write `$.key.key` from the document, or `@.key` from a batch's element",
-        );
-    }
-    path
 }

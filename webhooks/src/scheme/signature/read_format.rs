@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::format::Format;
 use super::key::Algorithm;
-use super::read::{header, json_path, nonempty, or_default, required};
 use super::timestamp::{Timestamp, TimestampPlace, Unit};
 use crate::document::TableReader;
+use crate::scheme::read::{header, json_path, nonempty, or_default, required};
 
 pub(super) fn read_format(reader: &TableReader<'_>, algorithm: Algorithm) -> Option<Format> {
     #[derive(Clone, Copy)]
