@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use crate::problem::{Problems, suggestion};
 
+#[cfg(test)]
+pub(crate) mod asked;
+pub(crate) mod key;
 mod units;
 
 pub(crate) use units::duration as parse_duration;
@@ -178,6 +181,8 @@ impl<'a> TableReader<'a> {
 
     /// One of the given words; a wrong one is a problem that lists them.
     pub(crate) fn one_of<T: Clone>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
+        #[cfg(test)]
+        asked::note_expected(&self.path, key, &quoted_list(words.iter().map(|(name, _)| *name)));
         let word = self.string(key)?;
         let found = words.iter().find(|(name, _)| *name == word).map(|(_, value)| value.clone());
         if found.is_none() {
@@ -305,6 +310,8 @@ impl<'a> TableReader<'a> {
     }
 
     fn read<T>(&self, key: &str, expected: &str, convert: impl FnOnce(&Node) -> Option<T>) -> Option<T> {
+        #[cfg(test)]
+        asked::note_expected(&self.path, key, expected);
         let node = self.get(key)?;
         let value = convert(node);
         if value.is_none() {
@@ -324,6 +331,8 @@ impl<'a> TableReader<'a> {
     /// The node of `key`, spelled in snake_case or kebab-case.
     fn get(&self, key: &str) -> Option<&'a Node> {
         self.asked.borrow_mut().insert(key.to_owned());
+        #[cfg(test)]
+        asked::note(&self.path, key);
         self.table.get(key).or_else(|| self.table.get(&key.replace('_', "-")))
     }
 

@@ -61,7 +61,7 @@ pub use reply::Reply;
 pub use scheme::KeyFetcher;
 pub use scheme::{SignatureValidator, Verified};
 pub use secret::Secret;
-pub use settings::Settings;
+pub use settings::{Settings, settings_schema};
 pub use startup::development::SampleRequest;
 pub use startup::processor_builder::WebhookProcessorBuilder;
 pub use startup::source_builder::SourceBuilder;

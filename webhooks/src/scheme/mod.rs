@@ -11,6 +11,7 @@ mod expect;
 mod fetched;
 mod identity;
 mod json;
+mod keys;
 mod provider;
 mod read;
 mod request;
@@ -27,6 +28,7 @@ pub use fetched::KeyFetcher;
 #[cfg(feature = "fetch")]
 pub(crate) use fetched::{DynKeyFetcher, FetchedOptions};
 pub(crate) use identity::{Identity, Part};
+pub(crate) use keys::PROVIDER;
 pub(crate) use provider::{Acknowledgement, KeyOwner, Provider};
 pub(crate) use request::Request;
 pub(crate) use sample::Sample;

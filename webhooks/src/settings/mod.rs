@@ -18,10 +18,13 @@ pub(crate) mod inbox;
 pub(crate) mod source;
 
 mod environment;
+mod keys;
 mod load;
+mod schema;
 mod tree;
 
 pub(crate) use load::{from_figment, from_surroundings};
+pub use schema::settings_schema;
 pub(crate) use tree::merge;
 
 /// Settings as a value: a part of an application's own configuration, or read from text.

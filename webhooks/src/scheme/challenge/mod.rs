@@ -4,6 +4,7 @@
 //! is of a narrow alphabet and never interpreted by a browser; what is signed cannot be an event.
 
 mod input;
+mod keys;
 mod read;
 mod reply;
 
@@ -19,6 +20,7 @@ use crate::rejection::Malformed;
 use crate::reply::Reply;
 use crate::secret::Secret;
 use input::{Charset, Place};
+pub(super) use keys::CHALLENGE;
 use reply::ReplyRule;
 
 /// One kind of challenge and its reply.

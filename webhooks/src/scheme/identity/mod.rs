@@ -2,6 +2,7 @@
 
 mod body;
 mod id;
+mod keys;
 mod kind;
 mod read;
 
@@ -14,6 +15,7 @@ use crate::delivery::Delivery;
 use crate::rejection::Malformed;
 use body::BodyKind;
 use id::IdSource;
+pub(super) use keys::{IDENTITY, VARIANT_IDENTITY};
 use kind::TypeSource;
 
 /// Where a provider puts id, type and payload. All paths are compiled, and a body is read in one pass.

@@ -6,6 +6,7 @@ mod check;
 mod declared;
 mod format;
 mod key;
+mod keys;
 pub(super) mod pem;
 mod place;
 mod problem;
@@ -28,6 +29,7 @@ pub(crate) use declared::Declared;
 pub(super) use format::Encoding;
 pub(super) use key::Algorithm;
 pub(super) use key::Key;
+pub(super) use keys::SIGNATURE;
 pub(crate) use problem::{SecretProblem, placeholder};
 pub(super) use public_key::KeyFlaw;
 #[cfg(all(feature = "fetch", feature = "p256"))]

@@ -1,0 +1,58 @@
+//! The keys of an `[identity]` table.
+
+use crate::document::key::Kind::{Flag, Text, Texts, TextsByName, Word};
+use crate::document::key::{Key, Keys};
+
+pub(in crate::scheme) const IDENTITY: Keys = &[
+    ID,
+    &[
+        Key::new("type", Texts, "The path of the event's type, or the first of these that is there."),
+        Key::new("type_header", Text, "The header that has it."),
+        Key::new("type_names", TextsByName, "Names of the header's that the types go by otherwise."),
+        Key::new(
+            "type_check",
+            Text,
+            "The path of the type in the body, where both have it: they must agree.",
+        ),
+        Key::new(
+            "type_action",
+            Text,
+            "The path of what is added behind a dot: `issues` and `opened` are `issues.opened`.",
+        ),
+        Key::new("type_key", Texts, "Paths of members of which just one is there: its name is the type."),
+        Key::new("type_constant", Text, "The type of all events that have no other."),
+        Key::new("payload", Text, "The path of what `Event<T>` is read from.")
+            .or("the whole body, or the batch's element"),
+        Key::new(
+            "batch",
+            Text,
+            "The path of the list of events in a delivery of several; `@` is then the path of one.",
+        ),
+        Key::new(
+            "body",
+            Word(|| vec!["json", "form", "content-type"]),
+            "What the body is; a form is read as an object of its fields.",
+        )
+        .or("json"),
+        Key::new("form_field", Text, "The field of a form that holds JSON."),
+    ],
+];
+
+/// The keys that a variant may change.
+pub(in crate::scheme) const VARIANT_IDENTITY: Keys = &[ID];
+
+const ID: &[Key] = &[
+    Key::new("id_header", Texts, "The header that has the event's id, or the first of these that comes."),
+    Key::new(
+        "id",
+        Texts,
+        "The path of the id, or the first of these that is there; `$.a + $.b` is both together.",
+    ),
+    Key::new("id_digest", Flag, "Whether the body's digest is the id of an event that has no other.")
+        .or("false"),
+    Key::new("id_optional", Flag, "Whether an event may come without: it is then handled each time.")
+        .or("false"),
+    Key::new("no_id", Flag, "That there is none, so that events are handled each time they come.")
+        .or("false"),
+    Key::new("bind_body", Flag, "Whether the id is a token that is good for one body only.").or("false"),
+];

@@ -1,0 +1,51 @@
+//! The keys of a provider: of a file of the catalogue, and of `[….scheme]` in a source's settings.
+
+use super::challenge::CHALLENGE;
+use super::identity::{IDENTITY, VARIANT_IDENTITY};
+use super::signature::SIGNATURE;
+use crate::document::key::Kind::{
+    Count, Duration, Flag, Size, Table, Tables, TablesByName, Text, Texts, TextsByName, Word,
+};
+use crate::document::key::{Key, Keys};
+
+pub(crate) const PROVIDER: Keys = &[&[
+    Key::new("title", Text, "What people call it.").or("its name"),
+    Key::new("docs", Text, "Where it documents its webhooks."),
+    Key::new("unverified", Flag, "Whether no document, library or test of the vendor's stands behind this.").or("false"),
+    Key::new("key_owner", Word(|| vec!["own", "vendor"]), "Whose key signs: the endpoint's own, or one of the vendor's for all of its customers, so that `expect` must say for whom a delivery is.").or("own"),
+    Key::new("max_body", Size, "The largest body.").or("1 MiB"),
+    Key::new("events", Texts, "The known event types, sorted."),
+    Key::new("signature", Table(SIGNATURE), "How requests are signed."),
+    Key::new("variants", TablesByName(VARIANT), "Older or alternative schemes, which `variant` opts into."),
+    Key::new("identity", Table(IDENTITY), "Where id, type and payload stand."),
+    Key::new("challenges", Tables(CHALLENGE), "Requests by which the provider asks whether this is really its endpoint, and their answers."),
+    Key::new("acknowledgement", Table(ACKNOWLEDGEMENT), "What the provider expects of an answer."),
+    Key::new("example", Table(EXAMPLE), "A request to try things out with."),
+]];
+
+const VARIANT: Keys = &[
+    SIGNATURE[0],
+    &[Key::new("identity", Table(VARIANT_IDENTITY), "Where the id stands with it, if it is another place.")],
+];
+
+const ACKNOWLEDGEMENT: Keys = &[&[
+    Key::new("deadline", Duration, "How long the provider waits for one."),
+    Key::new("retry_horizon", Duration, "How long it goes on sending what was not acknowledged."),
+    Key::new("retries", Flag, "Whether it sends anything again by itself.").or("true"),
+    Key::new("success", Count, "The status that it wants to see, where 200 will not do."),
+    Key::new(
+        "rejected",
+        Count,
+        "The status that it wants to see for a bad signature, where 401 will not do.",
+    ),
+]];
+
+const EXAMPLE: Keys = &[&[
+    Key::new("event", Text, "The event type that it is of."),
+    Key::new(
+        "body",
+        Text,
+        "Its body, of `{id}`, `{event}`, `{family}`, `{action}`, `{now}`, `{now_ms}` and `{signature}`.",
+    ),
+    Key::new("headers", TextsByName, "Its headers, of the same."),
+]];
