@@ -126,6 +126,28 @@ async fn a_variable_finds_the_source_whose_name_has_hyphens() {
     assert_eq!(unsigned.status, 401, "it is there");
 }
 
+/// A variable's name has no hyphens and no small letters: it means the key that the file has.
+#[tokio::test]
+async fn a_variable_means_the_key_as_it_is_written() {
+    let file = "[webhooks.sources.stripe-eu]\nprovider = \"hmac\"\n\
+                [webhooks.sources.stripe-eu.expect]\nX-Topic = \"in the file\"\n\
+                [webhooks.idempotency]\nttl-seconds = 0";
+    let folder = folder(&[("webhooks.toml", file)]);
+    let variables = [
+        ("WEBHOOKS_SOURCES__STRIPE_EU__SECRET", "hush"),
+        ("WEBHOOKS_SOURCES__STRIPE_EU__EXPECT__X_TOPIC", "ours"),
+        ("WEBHOOKS_IDEMPOTENCY__TTL_SECONDS", "60"),
+    ];
+    let receiver = Receiver::start(folder.path(), &variables);
+    receiver.process.wait_until_listening(receiver.address);
+    let body = br#"{"type":"test"}"#;
+    for (topic, status) in [("ours", 200), ("in the file", 401)] {
+        let request = Request::post("/webhooks/stripe-eu").headers(sign::hmac("hush", topic, body));
+        let response = request.header("X-Topic", topic).body(body).send(receiver.address).await;
+        assert_eq!(response.expect("an answer").status, status, "{topic}");
+    }
+}
+
 #[test]
 fn a_named_file_that_is_missing_is_an_error() {
     let folder = folder(&[("webhooks.toml", FILE)]);

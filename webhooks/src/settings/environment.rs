@@ -17,9 +17,10 @@ const NOT_SETTINGS: [&str; 3] = ["CONFIG", "PROFILE", "VECTORS"];
 
 /// The settings among the variables: `WEBHOOKS_SOURCES__STRIPE__SECRET` is `webhooks.sources.stripe.secret`.
 ///
-/// A variable's name has no hyphens, and a source's may: `STRIPE_EU` is `stripe-eu` where `sources`, the ones that files
-/// name, or else the catalogue know that one and no `stripe_eu`.
-pub(super) fn settings(variables: impl Iterator<Item = (String, String)>, sources: &[String]) -> Strings {
+/// `written` is what stands under `webhooks` already. A variable's name has no hyphen and no small letter, so that it
+/// names a key that is written there with them too: `stripe-eu` is `STRIPE_EU`. A source that is not there may be one of
+/// the catalogue's: `LEMON_SQUEEZY`.
+pub(super) fn settings(variables: impl Iterator<Item = (String, String)>, written: &Dict) -> Strings {
     let mut dict = Dict::new();
     for (name, value) in variables {
         let Some(key) = name.strip_prefix(PREFIX) else { continue };
@@ -30,40 +31,46 @@ pub(super) fn settings(variables: impl Iterator<Item = (String, String)>, source
         if let [table, source, ..] = path.as_mut_slice()
             && table == "sources"
         {
-            *source = spelled(source, sources).to_owned();
+            let sources = written.get("sources").and_then(Value::as_dict);
+            let known = as_written(source, sources).or_else(|| alike(source, catalogue::names()));
+            *source = known.unwrap_or(source).to_owned();
         }
-        insert(&mut dict, &path, value);
+        insert(&mut dict, &path, value, Some(written));
     }
     let dict = Dict::from([("webhooks".to_owned(), Value::from(dict))]);
     Strings { name: NAME, dict }
 }
 
-/// The name that is meant, with the hyphens that a variable cannot have.
-fn spelled<'a>(name: &'a str, sources: &'a [String]) -> &'a str {
-    let alike = |known: &&str| known.replace('-', "_") == name;
-    let in_files = || sources.iter().map(String::as_str);
-    in_files()
-        .find(|it| *it == name)
-        .or_else(|| in_files().find(alike))
-        .or_else(|| catalogue::names().find(alike))
-        .unwrap_or(name)
-}
-
-fn insert(dict: &mut Dict, path: &[String], value: String) {
+fn insert(dict: &mut Dict, path: &[String], value: String, written: Option<&Dict>) {
     match path {
         [] => {}
         [key] => {
-            dict.entry(key.clone()).or_insert_with(|| Value::from(value));
+            let key = as_written(key, written).unwrap_or(key);
+            dict.entry(key.to_owned()).or_insert_with(|| Value::from(value));
         }
         [key, rest @ ..] => {
-            let entry = dict.entry(key.clone()).or_insert_with(|| Value::from(Dict::new()));
+            let key = as_written(key, written).unwrap_or(key);
+            let below = written.and_then(|it| it.get(key)).and_then(Value::as_dict);
+            let entry = dict.entry(key.to_owned()).or_insert_with(|| Value::from(Dict::new()));
             if !matches!(entry, Value::Dict(..)) {
                 // `A=…` and `A__B=…`: the more particular one is meant.
                 *entry = Value::from(Dict::new());
             }
             if let Value::Dict(_, inner) = entry {
-                insert(inner, rest, value);
+                insert(inner, rest, value, below);
             }
         }
     }
+}
+
+/// The key that is written there, and means the same.
+fn as_written<'a>(key: &str, written: Option<&'a Dict>) -> Option<&'a str> {
+    let written = written?;
+    let same = written.get_key_value(key).map(|(it, _)| it.as_str());
+    same.or_else(|| alike(key, written.keys().map(String::as_str)))
+}
+
+/// The first that is the same but for what a variable's name cannot have.
+fn alike<'a>(key: &str, mut names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names.find(|it| it.to_lowercase().replace('-', "_") == key)
 }

@@ -28,16 +28,11 @@ pub(crate) fn from_surroundings(problems: &Problems) -> Settings {
             figment = figment.merge(toml);
         }
     }
-    let environment = environment::settings(std::env::vars(), &source_names(&figment));
-    from_figment(&figment.merge(environment), problems)
-}
-
-/// The sources that the files name.
-fn source_names(files: &Figment) -> Vec<String> {
-    match files.find_value("webhooks.sources") {
-        Ok(FigmentValue::Dict(_, sources)) => sources.into_keys().collect(),
-        _ => Vec::new(),
-    }
+    let written = match figment.find_value("webhooks") {
+        Ok(FigmentValue::Dict(_, dict)) => dict,
+        _ => Dict::new(),
+    };
+    from_figment(&figment.merge(environment::settings(std::env::vars(), &written)), problems)
 }
 
 /// The tree under `webhooks` in the selected profile.
