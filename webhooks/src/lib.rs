@@ -110,6 +110,13 @@ pub mod schemes {}
 #[doc = include_str!("docs/stores.md")]
 pub mod stores {}
 
+/// Pages of the manual.
+#[cfg(doc)]
+pub mod docs {
+    #[doc = include_str!("docs/settings.md")]
+    pub mod settings {}
+}
+
 /// For generated code.
 #[doc(hidden)]
 pub mod __private {

@@ -20,6 +20,8 @@ pub(crate) mod source;
 mod environment;
 mod keys;
 mod load;
+#[cfg(test)]
+mod reference;
 mod schema;
 mod tree;
 

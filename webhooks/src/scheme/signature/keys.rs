@@ -10,7 +10,7 @@ use crate::scheme::fetched::Fetched;
 
 pub(in crate::scheme) const SIGNATURE: Keys = &[&[
     Key::new("algorithm", Word(algorithms), "What signs. `token`: the secret itself is sent along; `basic`: as user and password; `none`: nothing is signed."),
-    Key::new("header", Texts, "The header that carries the signature, or the first of these that comes; `X-Signature-*` is `X-Signature-1`, `-2`, …"),
+    Key::new("header", Texts, "The header that carries the signature, or several that do; `X-Signature-*` is `X-Signature-1`, `-2`, …"),
     Key::new("query", Text, "The parameter of the URL that carries it instead."),
     Key::new("json", Text, "The path in the body at which it stands instead."),
     Key::new("repeatable", Flag, "Whether the header may come several times, each with a signature of its own.").or("false"),
