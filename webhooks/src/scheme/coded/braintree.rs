@@ -95,9 +95,12 @@ fn field<'b>(form: &'b [u8], name: &str) -> Result<Cow<'b, str>, Rejection> {
     if values.next().is_some() { Err(Rejection::SignatureMalformed) } else { Ok(first) }
 }
 
+/// Whether it is base64 of XML, before which XML's own white space may stand: no other, with which hexadecimal digits
+/// could decode to such a beginning.
 fn is_xml(payload: &str) -> bool {
     let text: String = payload.split_ascii_whitespace().collect();
-    STANDARD.decode(text).is_ok_and(|it| it.first() == Some(&b'<'))
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    STANDARD.decode(text).is_ok_and(|xml| xml.iter().find(|byte| !is_space(byte)) == Some(&b'<'))
 }
 
 #[cfg(test)]
@@ -121,6 +124,32 @@ mod tests {
         };
         let verifier = BraintreeVerifier::bind(&[secret]).unwrap_or_else(|problems| panic!("{problems:?}"));
         assert_eq!(verifier.verify(&request), Err(Rejection::SignatureMalformed));
+    }
+
+    #[test]
+    fn xml_may_follow_white_space() {
+        for xml in ["<notification/>", "\n   <notification/>", "\r\n\t<notification/>"] {
+            assert!(is_xml(&STANDARD.encode(xml)), "{xml:?}");
+        }
+        assert!(!is_xml(&STANDARD.encode("\x0c<notification/>")));
+        assert!(!is_xml(&STANDARD.encode("   ")));
+    }
+
+    /// Four digits are three bytes, so that these are the beginnings of all challenges.
+    #[test]
+    fn no_hexadecimal_digits_are_xml() {
+        let digits = b"0123456789abcdefABCDEF".map(char::from);
+        for a in digits {
+            for b in digits {
+                for c in digits {
+                    for d in digits {
+                        let beginning = String::from_iter([a, b, c, d]);
+                        let xml = format!("{beginning}{}", STANDARD.encode("<notification/>"));
+                        assert!(!is_xml(&xml), "{beginning}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
