@@ -3,7 +3,8 @@
 stdin, one JSON object a line:
   {"provider", "secret", "method", "url", "headers", "body_base64", "now_unix", "id"}
 stdout, one a line, in the same order:
-  {"provider", "sdk": "name@version", "headers": {…}}   the headers given plus the signature's
+  {"provider", "sdk": "name@version", "headers": {…}}   the headers given plus the signature's;
+                                                        "body_base64" too, where the SDK made the body or signed in it
   {"provider", "unsupported": true}                     no package here signs for this provider
 """
 
@@ -12,7 +13,7 @@ import json
 import sys
 from datetime import datetime, timezone
 from importlib.metadata import version
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 
 def stripe(request, body):
@@ -51,11 +52,103 @@ def twilio(request, body):
     return "twilio", {"I-Twilio-Idempotency-Token": request["id"], "X-Twilio-Signature": signature}
 
 
+def svix(request, body):
+    from svix.webhooks import Webhook
+
+    sent_at = datetime.fromtimestamp(request["now_unix"], tz=timezone.utc)
+    signature = Webhook(request["secret"]).sign(request["id"], sent_at, body)
+    return "svix", {
+        "svix-id": request["id"],
+        "svix-timestamp": str(request["now_unix"]),
+        "svix-signature": signature,
+    }
+
+
+def adyen(request, body):
+    from Adyen.util import generate_notification_sig
+
+    # The signature stands in the notification that it is of; the body has a place for it.
+    item = json.loads(body)["notificationItems"][0]["NotificationRequestItem"]
+    signature = generate_notification_sig(item, request["secret"]).decode()
+    return "Adyen", {}, body.replace("{signature}", signature)
+
+
+def adyen_platform(request, body):
+    from Adyen.util import generate_payload_sig
+
+    signature = generate_payload_sig(body.encode(), request["secret"]).decode()
+    return "Adyen", {"HmacSignature": signature}
+
+
+def braintree(request, body):
+    from braintree import BraintreeGateway, Configuration, Environment
+
+    public_key, private_key = request["secret"].split(":")
+    gateway = BraintreeGateway(
+        Configuration(Environment.Sandbox, merchant_id="merchant", public_key=public_key, private_key=private_key)
+    )
+    sample = gateway.webhook_testing.sample_notification("subscription_went_past_due", request["id"])
+    return "braintree", {}, urlencode(sample)
+
+
+def pusher(request, body):
+    from pusher.signature import sign
+
+    key, secret = request["secret"].split(":")
+    return "pusher", {"X-Pusher-Key": key, "X-Pusher-Signature": sign(secret, body)}
+
+
+def hubspot(request, body):
+    from hubspot.utils.signature import Signature
+
+    timestamp = str(request["now_unix"] * 1000)
+    signature = Signature.get_signature(
+        request["secret"], body, "v3", request["url"], request["method"], timestamp
+    )
+    return "hubspot-api-client", {
+        "X-HubSpot-Request-Timestamp": timestamp,
+        "X-HubSpot-Signature-V3": signature,
+    }
+
+
+def box(request, body):
+    from box_sdk_gen.internal.utils import compute_webhook_signature
+
+    sent_at = datetime.fromtimestamp(request["now_unix"], tz=timezone.utc)
+    headers = {
+        "box-delivery-timestamp": sent_at.isoformat(),
+        "box-signature-algorithm": "HmacSHA256",
+        "box-signature-version": "1",
+    }
+    signature = compute_webhook_signature(body, headers, request["secret"])
+    return "boxsdk", {**headers, "box-delivery-id": request["id"], "box-signature-primary": signature}
+
+
+def paddle(request, body):
+    from paddle_billing.Notifications import PaddleSignature
+
+    timestamp = request["now_unix"]
+    mac = PaddleSignature.calculate_hmac(request["secret"], f"{timestamp}:{body}".encode())
+    return "paddle-python-sdk", {"Paddle-Signature": f"ts={timestamp};h1={mac.hexdigest()}"}
+
+
 SIGNERS = {
     "stripe": stripe,
     "standard-webhooks": standard_webhooks,
     "slack": slack,
     "twilio": twilio,
+    "svix": svix,
+    # These send through Svix, or sign as it does.
+    "clerk": svix,
+    "resend": svix,
+    "openai": standard_webhooks,
+    "adyen": adyen,
+    "adyen-platform": adyen_platform,
+    "braintree": braintree,
+    "pusher": pusher,
+    "hubspot": hubspot,
+    "box": box,
+    "paddle": paddle,
 }
 
 
@@ -65,12 +158,15 @@ def reply_to(request):
     if sign is None:
         return {"provider": provider, "unsupported": True}
     body = base64.b64decode(request["body_base64"]).decode("utf-8")
-    package, headers = sign(request, body)
-    return {
+    package, headers, *made = sign(request, body)
+    reply = {
         "provider": provider,
         "sdk": f"{package}@{version(package)}",
         "headers": {**request["headers"], **headers},
     }
+    for body in made:
+        reply["body_base64"] = base64.b64encode(body.encode()).decode()
+    return reply
 
 
 for line in sys.stdin:
