@@ -338,6 +338,15 @@ async fn a_second_process_is_kept_out() {
 }
 
 #[tokio::test]
+async fn a_signatures_header_cannot_be_kept_whatever_it_is_called() {
+    let folder = InboxFolder::new().setting("keep_headers = [\"X-Trello-Webhook\"]");
+    let builder = folder.sources(&[]).source("trello", |source| source.secret("a secret of some length"));
+    let error = builder.listener(Recorder::new("trello")).build().await.expect_err("it is a signature");
+    let complaint = "`X-Trello-Webhook` in webhooks.inbox.keep_headers carries the signature of";
+    assert!(error.to_string().contains(complaint), "{error}");
+}
+
+#[tokio::test]
 async fn settings_that_do_not_fit_are_found_at_startup() {
     let builder = sample::sources(&["stripe"]).source("stripe", |source| source.inbox(true));
     let error = builder.listener(Recorder::new("stripe")).build().await.expect_err("there is no inbox");

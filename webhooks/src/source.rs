@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -35,6 +35,8 @@ pub(crate) struct Source {
     pub(crate) expected: Expectations,
     pub(crate) handshake: Handshake,
     pub(crate) identity: Identity,
+    /// Headers whose values prove who sent a delivery, and are never stored.
+    pub(crate) credential_headers: Vec<HeaderName>,
     pub(crate) routes: Routes,
     pub(crate) methods: Vec<Method>,
     /// Statuses that the provider wants to see, where the usual ones will not do.

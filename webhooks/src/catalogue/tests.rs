@@ -100,6 +100,35 @@ fn what_is_signed_is_verified_and_nothing_else() {
     }
 }
 
+/// What is not among them would be stored with its event.
+#[test]
+fn without_its_credential_headers_nothing_is_signed() {
+    for (provider, verifier, good) in samples() {
+        let name = &provider.name;
+        let mut headers = good.headers().clone();
+        let removed: Vec<_> =
+            provider.credential_headers.iter().filter_map(|it| headers.remove(it)).collect();
+        // Where there are none, the signature stands in the URL or in the body.
+        if removed.is_empty() {
+            headers.clear();
+        }
+        let missing = verifier.verify(&good.with_headers(headers)).err() == Some(Rejection::SignatureMissing);
+        assert_eq!(missing, !removed.is_empty(), "{name}");
+    }
+    for name in ["google-pubsub", "paypal", "plaid"] {
+        assert!(!known(name).credential_headers.is_empty(), "{name}");
+    }
+}
+
+/// A variant's too: the provider may send both signatures along.
+#[test]
+fn credential_headers_are_those_of_all_schemes() {
+    for provider in [known("github"), known("github").with_variant("sha1").expect("a variant")] {
+        let names: Vec<_> = provider.credential_headers.iter().map(|it| it.as_str()).collect();
+        assert_eq!(names, ["x-hub-signature", "x-hub-signature-256"]);
+    }
+}
+
 #[test]
 fn examples_are_what_they_say() {
     for (provider, _, sample) in samples() {

@@ -20,7 +20,8 @@ const HARMLESS: [&str; 8] = [
     "x-correlation-id",
 ];
 
-/// Parts of names of headers that prove an identity: none of these is kept, whoever asks for it.
+/// Parts of names of headers that prove an identity: none of these is kept, whoever asks for it. A source's own signatures
+/// are known from its scheme; these are what proxies and gateways add, and what schemes in code look at.
 const TELLTALE: [&str; 11] = [
     "auth",
     "cookie",
@@ -40,10 +41,12 @@ const TELLTALE: [&str; 11] = [
 pub(crate) struct KeptHeaders(BTreeSet<String>);
 
 impl KeptHeaders {
-    /// The harmless ones, and those that the provider puts an event's id and type into, and those asked for.
-    pub(crate) fn new<'a>(more: impl IntoIterator<Item = &'a str>) -> Self {
+    /// The harmless ones, and `more`: those that the provider puts an event's id and type into, and those asked for.
+    /// None of the `credentials`.
+    pub(crate) fn new<'a>(more: impl IntoIterator<Item = &'a str>, credentials: &[HeaderName]) -> Self {
+        let is_credential = |name: &str| is_telltale(name) || credentials.iter().any(|it| it == name);
         let names = HARMLESS.into_iter().chain(more).map(str::to_ascii_lowercase);
-        Self(names.filter(|name| !is_telltale(name)).collect())
+        Self(names.filter(|name| !is_credential(name)).collect())
     }
 
     /// What is kept of these headers, as JSON: `[["user-agent","GitHub-Hookshot/1"]]`. Values that are no text are not.
@@ -83,7 +86,7 @@ mod tests {
     #[test]
     fn only_what_is_on_the_list_is_kept() {
         let received = headers(&["content-type", "x-github-event", "authorization", "x-anything"]);
-        let kept = KeptHeaders::new(["X-GitHub-Event"]).write(&received);
+        let kept = KeptHeaders::new(["X-GitHub-Event"], &[]).write(&received);
         assert_eq!(read(&kept), headers(&["content-type", "x-github-event"]));
     }
 
@@ -100,8 +103,16 @@ mod tests {
             "x-api-key",
             "x-hook-secret",
         ];
-        let kept = KeptHeaders::new(telltale).write(&headers(&telltale));
+        let kept = KeptHeaders::new(telltale, &[]).write(&headers(&telltale));
         assert_eq!(kept, b"[]");
+    }
+
+    #[test]
+    fn what_the_scheme_calls_a_signature_is_never_kept() {
+        let received = headers(&["x-trello-webhook", "x-kind"]);
+        let signature = HeaderName::from_static("x-trello-webhook");
+        let kept = KeptHeaders::new(["X-Trello-Webhook", "X-Kind"], &[signature]).write(&received);
+        assert_eq!(read(&kept), headers(&["x-kind"]));
     }
 
     #[test]

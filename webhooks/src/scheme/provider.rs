@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 
 use super::challenge::{ChallengeRule, Handshake};
 use super::example::Example;
@@ -31,6 +31,8 @@ pub(crate) struct Provider {
     /// The known event types; empty if there is no list.
     pub(crate) events: Vec<String>,
     pub(crate) key_owner: KeyOwner,
+    /// The headers that carry the signatures and tokens of any of its schemes, since it may send several along.
+    pub(crate) credential_headers: Vec<HeaderName>,
     /// A request to try things out with.
     pub(crate) example: Option<Example>,
 }
@@ -94,13 +96,16 @@ impl Provider {
         );
         let example = reader.table("example").and_then(Example::read);
         reader.finish();
+        let (signature, variants) = (signature?, variants?);
+        let schemes = variants.values().map(|it: &Variant| &it.signature).chain([&signature]);
         Some(Self {
+            credential_headers: schemes.flat_map(SignatureScheme::credential_headers).collect(),
             name: name.to_owned(),
             title,
             docs,
             unverified,
-            signature: signature?,
-            variants: variants?,
+            signature,
+            variants,
             identity: identity?,
             challenges: challenges.into_iter().collect::<Option<_>>()?,
             acknowledgement,

@@ -44,10 +44,12 @@ pub(super) fn choose(
     for listener in listeners {
         check(listener, config, problems);
     }
-    if config.inbox.is_none() {
-        return Vec::new();
+    let Some(inbox) = &config.inbox else { return Vec::new() };
+    let using: Vec<_> = sources.iter().filter(|it| it.inbox != Some(false)).collect();
+    for source in &using {
+        check_kept(inbox, source, problems);
     }
-    sources.iter().filter(|it| it.inbox != Some(false)).map(|it| it.name.clone()).collect()
+    using.into_iter().map(|it| it.name.clone()).collect()
 }
 
 /// Opens the inbox. `None`: there is none, or it cannot be used, which is noted.
@@ -114,7 +116,7 @@ pub(super) fn staff(
         .map(|source| {
             let of_provider = source.identity.headers();
             let more = asked_for.iter().map(String::as_str).chain(of_provider.iter().map(|it| it.as_str()));
-            (source.name.clone(), KeptHeaders::new(more))
+            (source.name.clone(), KeptHeaders::new(more, &source.credential_headers))
         })
         .collect();
     StaffedInbox {
@@ -133,6 +135,21 @@ fn worker_options(settings: &InboxConfig) -> WorkerOptions {
         },
         timeout: settings.timeout,
         concurrency: settings.concurrency,
+    }
+}
+
+/// Notes the headers that shall be stored and carry a source's signature.
+fn check_kept(inbox: &InboxConfig, source: &SourceConfig, problems: &Problems) {
+    let credentials = &source.provider.credential_headers;
+    for name in inbox.keep_headers.iter().filter(|name| credentials.iter().any(|it| *it == name.as_str())) {
+        problems.add(
+            format!(
+                "`{}` in webhooks.inbox.keep_headers carries the signature of {}, and is never stored",
+                name.escape_debug(),
+                source.place
+            ),
+            "leave it out: it was checked when the delivery came",
+        );
     }
 }
 

@@ -71,6 +71,7 @@ fn finish(
         handshake: provider.handshake(&source.secrets, source.verify_token.clone()),
         expected: source.expected,
         identity: if source.batch { identity } else { identity.without_batch() },
+        credential_headers: provider.credential_headers.clone(),
         methods: provider.methods(),
         acknowledgement: provider.acknowledgement.clone(),
         max_body: source

@@ -15,7 +15,7 @@ use crate::scheme::signature::{BindOptions, SecretForm, SecretProblem, Timestamp
 use crate::scheme::validator::Verified;
 use crate::secret::Secret;
 
-const SIGNATURE: HeaderName = HeaderName::from_static("x-contentful-signature");
+pub(super) const SIGNATURE: HeaderName = HeaderName::from_static("x-contentful-signature");
 const SIGNED_HEADERS: HeaderName = HeaderName::from_static("x-contentful-signed-headers");
 const TIMESTAMP: HeaderName = HeaderName::from_static("x-contentful-timestamp");
 

@@ -11,7 +11,7 @@ pub(crate) mod twilio;
 
 use std::time::SystemTime;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::request::{Request, single};
 use super::signature::{
@@ -73,6 +73,17 @@ impl Coded {
             Self::Twilio => (BodyCoverage::Weak, false),
         };
         Covers { body, time, url: self == Self::Twilio }
+    }
+
+    /// The header that carries the signature; `None`: it stands in the body.
+    pub(super) fn credential_header(self) -> Option<HeaderName> {
+        match self {
+            Self::Adyen | Self::Braintree | Self::ClientState => None,
+            Self::Contentful => Some(contentful::SIGNATURE),
+            Self::Monday => Some(http::header::AUTHORIZATION),
+            Self::Netlify => Some(netlify::SIGNATURE),
+            Self::Twilio => Some(twilio::SIGNATURE),
+        }
     }
 
     pub(super) fn bind(

@@ -16,7 +16,7 @@ use crate::scheme::signature::{SecretForm, SecretProblem};
 use crate::scheme::validator::Verified;
 use crate::secret::Secret;
 
-const SIGNATURE: HeaderName = HeaderName::from_static("x-webhook-signature");
+pub(super) const SIGNATURE: HeaderName = HeaderName::from_static("x-webhook-signature");
 
 /// Who issues the tokens.
 const ISSUER: &str = "netlify";

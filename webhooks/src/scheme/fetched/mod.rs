@@ -106,6 +106,17 @@ impl Fetched {
         matches!(self, Self::Plaid | Self::PlaidSandbox)
     }
 
+    /// The header that carries the signature or token; `None`: it stands in the body.
+    // The modules' constants are not there in every build.
+    pub(super) fn credential_header(self) -> Option<HeaderName> {
+        match self {
+            Self::Sns | Self::SnsVersion1 => None,
+            Self::PayPal | Self::PayPalSandbox => Some(HeaderName::from_static("paypal-transmission-sig")),
+            Self::Plaid | Self::PlaidSandbox => Some(HeaderName::from_static("plaid-verification")),
+            Self::PubSub => Some(http::header::AUTHORIZATION),
+        }
+    }
+
     pub(super) fn covers_header(self, name: &HeaderName) -> bool {
         // The `paypal` module's constant is not there in every build.
         self.is_paypal() && name == "paypal-transmission-id"

@@ -25,6 +25,8 @@ use super::coded::Coded;
 use super::fetched::Fetched;
 use crate::secret::Secret;
 
+use place::Place;
+
 pub(crate) use declared::Declared;
 pub(super) use format::Encoding;
 pub(super) use key::Algorithm;
@@ -98,6 +100,16 @@ impl SignatureScheme {
             Self::Coded(it) => it.covers(),
             Self::Fetched(it) => it.covers(),
             Self::Unsigned => Covers { body: BodyCoverage::None, time: false, url: false },
+        }
+    }
+
+    /// The headers that carry its signatures and tokens: whoever has their values may be able to pass for the provider.
+    pub(super) fn credential_headers(&self) -> Vec<HeaderName> {
+        match self {
+            Self::Declared(it) => it.places.iter().flat_map(Place::headers).collect(),
+            Self::Coded(it) => it.credential_header().into_iter().collect(),
+            Self::Fetched(it) => it.credential_header().into_iter().collect(),
+            Self::Unsigned => Vec::new(),
         }
     }
 

@@ -50,6 +50,17 @@ impl Place {
         }
     }
 
+    /// Every header that this place can be.
+    pub(super) fn headers(&self) -> Vec<HeaderName> {
+        match self {
+            Self::Header(name) => vec![name.clone()],
+            Self::Numbered(prefix) => (1..=super::verifier::MAX_SIGNATURES)
+                .filter_map(|number| format!("{prefix}{number}").parse().ok())
+                .collect(),
+            Self::Query(_) | Self::Json(_) => Vec::new(),
+        }
+    }
+
     /// The header of this place, if it is one whose absence shows before the body is read.
     pub(super) fn header(&self) -> Option<Cow<'_, HeaderName>> {
         match self {
