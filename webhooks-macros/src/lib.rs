@@ -21,8 +21,18 @@ use proc_macro::TokenStream;
 
 /// Registers a free async function as a listener for the events of a source.
 ///
-/// ```ignore
+/// ```
 /// use webhooks::{Event, State, webhook_listener};
+///
+/// #[derive(serde::Deserialize)]
+/// struct PaymentIntent {
+///     id: String,
+///     amount: u64,
+/// }
+/// # struct Ledger;
+/// # impl Ledger {
+/// #     async fn credit(&self, _: &str, _: u64) -> Result<(), std::io::Error> { Ok(()) }
+/// # }
 ///
 /// #[webhook_listener(source = "stripe", event = "payment_intent.succeeded")]
 /// async fn on_paid(Event(payment): Event<PaymentIntent>, ledger: State<Ledger>) -> webhooks::Result {
@@ -58,8 +68,16 @@ pub fn webhook_listener(attribute: TokenStream, item: TokenStream) -> TokenStrea
 
 /// Registers a constructor of signature validators, for `validator = "…"` in the settings.
 ///
-/// ```ignore
+/// ```
 /// use webhooks::{Secrets, SignatureValidator, webhook_validator};
+/// # use webhooks::{Delivery, Rejection, Verified};
+/// # struct AcmeValidator(Secrets);
+/// # impl AcmeValidator {
+/// #     fn new(secrets: Secrets) -> Self { Self(secrets) }
+/// # }
+/// # impl SignatureValidator for AcmeValidator {
+/// #     async fn validate(&self, _: &Delivery) -> Result<Verified, Rejection> { Err(Rejection::SignatureMissing) }
+/// # }
 ///
 /// #[webhook_validator(name = "acme")]
 /// fn acme(secrets: Secrets) -> impl SignatureValidator {
