@@ -234,3 +234,31 @@ async fn what_is_expected_must_hold() {
     assert_eq!(send(ours, "7").await.status, StatusCode::OK);
     assert_eq!(inside.heard().len(), 1);
 }
+
+// ---- cloudevents ---------------------------------------------------------------------------------
+
+/// An id is its source's own: two producers that count from 1 send different events, even of one content.
+#[tokio::test]
+async fn cloudevents_ids_are_their_sources() {
+    let inside = inside("cloudevents").await;
+    let send = |source: &str, id: &str| {
+        let post = Post::to("cloudevents").body("{}").header("Authorization", format!("Bearer {SECRET}"));
+        let post = post.header("ce-type", "com.example.created").header("ce-id", id);
+        inside.send(if source.is_empty() { post } else { post.header("ce-source", source) })
+    };
+    for (source, id) in [("/a", "1"), ("/b", "1"), ("/a", "1"), ("/a", "2")] {
+        assert_eq!(send(source, id).await.status, StatusCode::OK, "{source} {id}");
+    }
+    let ids: Vec<_> = inside.heard().iter().map(|it| it.id().map(str::to_owned)).collect();
+    assert_eq!(ids, ["/a+1", "/b+1", "/a+2"].map(|it| Some(it.to_owned())));
+
+    let structured = r#"{"specversion":"1.0","id":"1","source":"/a","type":"com.example.created"}"#;
+    let post = Post::to("cloudevents").header("Authorization", format!("Bearer {SECRET}"));
+    assert_eq!(inside.send(post.body(structured)).await.status, StatusCode::OK);
+    assert_eq!(inside.heard().last().and_then(|it| it.id().map(str::to_owned)).as_deref(), Some("/a+1"));
+
+    let nameless = send("", "3").await;
+    assert_eq!((nameless.status, reason(&nameless).as_str()), (StatusCode::BAD_REQUEST, "id_missing"));
+    let empty = send("/a", "").await;
+    assert_eq!(empty.status, StatusCode::BAD_REQUEST);
+}

@@ -7,6 +7,7 @@ use super::{Facts, Identity};
 use crate::delivery::Delivery;
 use crate::rejection::Malformed;
 use crate::scheme::json::{self, JsonPath};
+use crate::scheme::request::single;
 use crate::scheme::signature::SignatureScheme;
 
 /// The longest id, in bytes.
@@ -15,8 +16,8 @@ const MAX_LEN: usize = 512;
 /// Where the id stands: the first of these places that holds one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct IdSource {
-    pub(super) headers: Vec<HeaderName>,
-    /// Several paths in one entry make up the id together.
+    /// Several headers, or paths, in one entry make up the id together.
+    pub(super) headers: Vec<Vec<HeaderName>>,
     pub(super) paths: Vec<Vec<JsonPath>>,
     /// Whether the digest of the body is the id of an event that has none of its own.
     pub(super) digest: bool,
@@ -38,7 +39,7 @@ impl IdSource {
         let Some(scheme) = scheme else { return false };
         // A token is signed by definition; a digest speaks for itself.
         let body = self.paths.is_empty() || self.bind_body || scheme.covers_ids_in_body();
-        !self.is_none() && body && self.headers.iter().all(|name| scheme.covers_header(name))
+        !self.is_none() && body && self.headers.iter().flatten().all(|name| scheme.covers_header(name))
     }
 }
 
@@ -84,13 +85,17 @@ impl Identity {
     }
 
     fn header_id(&self, delivery: &Delivery) -> Result<Option<String>, Malformed> {
-        for name in &self.plan.id.headers {
-            let mut values = delivery.headers().get_all(name).iter();
-            let Some(value) = values.next() else { continue };
-            let text = value.to_str().map_err(|_| Malformed::IdUnusable)?;
-            return if values.next().is_some() { Err(Malformed::IdUnusable) } else { usable(text).map(Some) };
-        }
-        Ok(None)
+        let headers = delivery.headers();
+        let mut entries = self.plan.id.headers.iter();
+        let Some(names) = entries.find(|names| names.iter().all(|name| headers.contains_key(name))) else {
+            return Ok(None);
+        };
+        let text = |name| match single(headers, name) {
+            Ok(Some(value)) => value.to_str().map_err(|_| Malformed::IdUnusable),
+            _ => Err(Malformed::IdUnusable),
+        };
+        let texts = names.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+        joined(&texts).map(Some)
     }
 
     fn body_id(
@@ -104,8 +109,7 @@ impl Identity {
         };
         let raw: Vec<&str> = raw;
         let texts: Option<Vec<_>> = raw.into_iter().map(json::text).collect();
-        let texts = texts.filter(|it| it.iter().all(|it| !it.is_empty())).ok_or(Malformed::IdUnusable)?;
-        usable(&texts.join("+")).map(Some)
+        joined(&texts.ok_or(Malformed::IdUnusable)?).map(Some)
     }
 }
 
@@ -113,6 +117,10 @@ fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-fn usable(text: &str) -> Result<String, Malformed> {
-    if (1..=MAX_LEN).contains(&text.len()) { Ok(text.to_owned()) } else { Err(Malformed::IdUnusable) }
+/// The parts of an id, none of which may be empty.
+fn joined<T: AsRef<str>>(texts: &[T]) -> Result<String, Malformed> {
+    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+    let id = texts.join("+");
+    let usable = id.len() <= MAX_LEN && texts.iter().all(|it| !it.is_empty());
+    if usable { Ok(id) } else { Err(Malformed::IdUnusable) }
 }

@@ -42,7 +42,11 @@ pub(in crate::scheme) const IDENTITY: Keys = &[
 pub(in crate::scheme) const VARIANT_IDENTITY: Keys = &[ID];
 
 const ID: &[Key] = &[
-    Key::new("id_header", Texts, "The header that has the event's id, or the first of these that comes."),
+    Key::new(
+        "id_header",
+        Texts,
+        "The header that has the event's id, or the first of these that comes; `A + B` is made of both.",
+    ),
     Key::new(
         "id",
         Texts,

@@ -129,12 +129,12 @@ impl Identity {
 
     /// The headers that are read, which must therefore be single.
     pub(crate) fn headers(&self) -> Vec<HeaderName> {
-        self.plan.id.headers.iter().chain(&self.plan.kind.header).cloned().collect()
+        self.plan.id.headers.iter().flatten().chain(&self.plan.kind.header).cloned().collect()
     }
 
-    /// The header that carries the id.
+    /// The header that carries the id; of several that make it up, the last.
     pub(crate) fn id_header(&self) -> Option<&HeaderName> {
-        self.plan.id.headers.first()
+        self.plan.id.headers.first()?.last()
     }
 
     fn new(plan: Plan) -> Self {

@@ -1,5 +1,7 @@
 //! Reads an `[identity]` table.
 
+use http::HeaderName;
+
 use super::body::BodyKind;
 use super::id::IdSource;
 use super::kind::TypeSource;
@@ -99,7 +101,7 @@ fn read_body(reader: &TableReader<'_>) -> Option<BodyKind> {
 }
 
 fn read_id(reader: &TableReader<'_>, scheme: Option<&SignatureScheme>) -> Option<IdSource> {
-    let headers = list(reader, "id_header", parse_header);
+    let headers = list(reader, "id_header", parse_headers);
     let paths = list(reader, "id", parse_paths);
     let flag = |key: &str| optional(reader, key, |key| reader.boolean(key));
     let (none, digest, bind_body) = (flag("no_id"), flag("id_digest"), flag("bind_body"));
@@ -151,6 +153,10 @@ fn read_type(reader: &TableReader<'_>) -> Option<TypeSource> {
 }
 
 /// `$.a + $.b`: several places that make up one text.
+fn parse_headers(reader: &TableReader<'_>, key: &str, text: &str) -> Option<Vec<HeaderName>> {
+    text.split(" + ").map(|name| parse_header(reader, key, name)).collect()
+}
+
 fn parse_paths(reader: &TableReader<'_>, key: &str, text: &str) -> Option<Vec<JsonPath>> {
     text.split(" + ").map(|path| parse_path(reader, key, path)).collect()
 }
