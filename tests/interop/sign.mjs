@@ -114,6 +114,14 @@ const signers = {
     const { module, sdk } = required("@shopify/shopify-api", "test-helpers");
     return { sdk, headers: { "X-Shopify-Hmac-Sha256": module.getHmac(body, secret) } };
   },
+  // It builds the delivery, in the mode that the event's data names; the token beside it is anybody's to add.
+  async cloudevents({ secret, body, id }) {
+    const { module, sdk } = required("cloudevents");
+    const data = JSON.parse(body);
+    const event = new module.CloudEvent({ id, source: "/interop", type: "com.example.created", data });
+    const message = module.HTTP[data.mode](event);
+    return { sdk, headers: { ...message.headers, Authorization: `Bearer ${secret}` }, body: message.body };
+  },
 };
 
 // These send through Svix, or sign as it does.

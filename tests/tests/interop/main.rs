@@ -128,6 +128,15 @@ async fn paddle() {
     accepts_and_refuses("paddle", &[PYTHON], &json_bodies(event), Some("transaction.completed")).await;
 }
 
+/// The SDKs build the delivery; a token is sent along, and speaks for nothing but its sender.
+#[tokio::test]
+async fn cloudevents() {
+    for mode in ["binary", "structured"] {
+        let bodies = json_bodies(move |_| json!({ "mode": mode }));
+        accepts_and_refuses("cloudevents", &[NODE, PYTHON], &bodies, Some("com.example.created")).await;
+    }
+}
+
 /// A slash command is a form and carries no event id: whatever becomes of it, its signature counts.
 #[tokio::test]
 async fn slack_forms() {

@@ -12,12 +12,13 @@ use crate::signing::Delivery;
 
 pub(crate) const PUBLIC_URL: &str = "https://example.com";
 
-const SECRETS: [(&str, &str); 19] = [
+const SECRETS: [(&str, &str); 20] = [
     ("adyen", "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"),
     ("adyen-platform", "11223344D785FBAE710E7F943F307971BB61B21281C98C9129B3D4018A57B2EB"),
     ("box", "4py2I9eSFb0ezXH5iPeQRcFK1LRLCdip"),
     ("braintree", "integration_public_key:integration_private_key"),
     ("clerk", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"),
+    ("cloudevents", "mF9B5f41JqMcZpQ7"),
     ("coinbase-commerce", "0e8a9b3e-5c1e-4a41-9e63-2f2a9a5d5d0b"),
     ("contentful", "AbCdEf0123456789AbCdEf0123456789AbCdEf0123456789AbCdEf0123456789"),
     ("github", "zwölf Boxkämpfer & a key"),
@@ -87,11 +88,17 @@ impl Receiver {
 
     /// One bit turned in the body, then one digit of the signature changed: 401.
     pub(crate) async fn refuses_damaged(&self, delivery: &Delivery) {
-        for damaged in [damage_body(delivery), damage_signature(delivery)] {
+        let body = covers_body(delivery).then(|| damage_body(delivery));
+        for damaged in body.into_iter().chain([damage_signature(delivery)]) {
             let response = self.send(&damaged).await;
             assert_eq!(response.status, 401, "{damaged:?}\n{}", self.process.output());
         }
     }
+}
+
+/// All but a token do.
+fn covers_body(delivery: &Delivery) -> bool {
+    delivery.source != "cloudevents"
 }
 
 fn damage_body(delivery: &Delivery) -> Delivery {
@@ -116,8 +123,9 @@ fn damage_signature(delivery: &Delivery) -> Delivery {
         // The public key stands in front.
         "braintree" => "%7C",
         _ => {
-            let is_signature = |name: &str| ["signature", "hmac"].iter().any(|it| name.contains(it));
-            let named = damaged.headers.iter_mut().filter(|it| is_signature(&it.0.to_ascii_lowercase()));
+            let is_signature =
+                |name: &str| ["signature", "hmac", "authorization"].iter().any(|it| name.contains(it));
+            let named = damaged.headers.iter_mut().filter(|it| is_signature(it.0));
             // Beside it, its version and algorithm may be named.
             let (_, value) = named.max_by_key(|(_, value)| value.len()).expect("a signature");
             // All of them end in the MAC, in base64 or hex.

@@ -74,6 +74,9 @@ pub(crate) fn sign_with(signer: Signer, provider: &'static str, bodies: &Bodies<
                 Some(made) => BASE64.decode(made).expect("base64"),
                 None => body.into_bytes(),
             };
+            // An SDK's own content type, in small letters, comes last and stays.
+            let headers =
+                headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
             Delivery { source: provider, sdk, id: event_id(provider, id, &body), headers, body }
         })
         .collect();
@@ -86,6 +89,7 @@ fn event_id(provider: &str, id: String, body: &[u8]) -> String {
     let digest = || hex::encode(Sha256::digest(body));
     match provider {
         "adyen" => id + "+AUTHORISATION",
+        "cloudevents" => "/interop+".to_owned() + &id,
         "hubspot" => id + "+7+42+1700000000000",
         "braintree" | "contentful" => digest(),
         "pusher" => digest() + "#0",
