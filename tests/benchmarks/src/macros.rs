@@ -123,9 +123,9 @@ fn annotated(count: usize) -> String {
 fn plain(count: usize) -> String {
     let mut program = COMMON.to_owned();
     for at in 0..count {
-        let _ = write!(
+        let _ = writeln!(
             program,
-            "async fn on_{at}(payment: Payment) -> webhooks::Result {{ see(payment.amount + {at}); Ok(()) }}\n"
+            "async fn on_{at}(payment: Payment) -> webhooks::Result {{ see(payment.amount + {at}); Ok(()) }}"
         );
     }
     program += "async fn dispatch(kind: &str, body: &[u8]) -> webhooks::Result {\n    match kind {\n";
