@@ -5,6 +5,7 @@
 //! - [`log`]: what is logged, line by line
 //! - [`process`]: start a built program, read its lines, signal it
 //! - [`redis_server`]: a private Redis or Valkey to kill, pause and restart
+//! - [`postgres_server`]: a private PostgreSQL, the same
 //! - [`http`]: HTTP/1.1 by hand: slow, partial or malformed requests
 //! - [`described`]: the same for every scheme of the catalogue, out of its files
 //! - [`sign`]: the providers' signatures, written a second time
@@ -21,6 +22,7 @@ pub mod inbox;
 pub mod inside;
 pub mod log;
 mod port;
+pub mod postgres_server;
 pub mod process;
 pub mod redis_server;
 pub mod relay;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,6 +23,8 @@ pub struct Program {
     arguments: Vec<OsString>,
     environment: BTreeMap<OsString, OsString>,
     folder: Option<PathBuf>,
+    /// Of the user and the group.
+    ids: Option<(u32, u32)>,
 }
 
 impl Program {
@@ -39,7 +41,13 @@ impl Program {
 
     /// Any program.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), arguments: Vec::new(), environment: BTreeMap::new(), folder: None }
+        Self {
+            path: path.into(),
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            folder: None,
+            ids: None,
+        }
     }
 
     /// Adds an argument.
@@ -67,6 +75,12 @@ impl Program {
         self
     }
 
+    /// Who it runs as: for root to choose.
+    pub fn user(mut self, user: u32, group: u32) -> Self {
+        self.ids = Some((user, group));
+        self
+    }
+
     /// Starts it.
     pub fn start(self) -> Process {
         let mut command = Command::new(&self.path);
@@ -81,6 +95,9 @@ impl Program {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
+        }
+        if let Some((user, group)) = self.ids {
+            command.uid(user).gid(group);
         }
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", self.path.display()));
