@@ -14,11 +14,14 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
 
 use crate::delivery::SourceName;
+use crate::run::lease::Claims;
 use crate::scheme::Verified;
 use crate::store::{DeadReason, EventKey};
 
+pub(crate) mod failure;
 pub(crate) mod handle;
 pub(crate) mod headers;
 pub(crate) mod intake;
@@ -55,11 +58,18 @@ pub(crate) trait Inbox: Send + Sync + 'static {
     /// Takes runs that are due.
     fn claim(&self, wanted: Wanted) -> BoxFuture<'_, Result<Claimed, InboxError>>;
 
-    /// Moves the leases on. Returned are those that are no longer the caller's.
-    fn renew(&self, held: Vec<Fence>, lease: Duration) -> BoxFuture<'_, Result<Vec<Fence>, InboxError>>;
+    /// Moves a lease on. `false`: the run is no longer the caller's. Called from a runtime of its own, since the caller's
+    /// may be blocked by a listener.
+    fn renew(&self, fence: Fence, lease: Duration) -> BoxFuture<'_, Result<bool, InboxError>>;
 
     /// Ends an attempt. `false`: it was no longer the caller's to end.
     fn settle(&self, fence: Fence, end: End) -> BoxFuture<'_, Result<bool, InboxError>>;
+
+    /// Wakes the worker whenever another process has put something down; never returns. Looking from time to time is
+    /// enough to find it, so an engine that only one process uses has nothing to do.
+    fn watch(&self, _wake: Arc<Notify>) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
 
     /// How much there is of what, by listener.
     fn counts(&self) -> BoxFuture<'_, Result<Vec<ListenerCount>, InboxError>>;
@@ -185,6 +195,20 @@ pub(crate) struct ClaimedRun {
 pub(crate) struct Fence {
     pub(crate) run: i64,
     pub(crate) attempt: u32,
+}
+
+impl fmt::Display for Fence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "run {}, attempt {}", self.run, self.attempt)
+    }
+}
+
+impl Claims for Arc<dyn Inbox> {
+    type Claim = Fence;
+
+    async fn renew(&self, fence: &Fence, lease: Duration) -> Result<bool, String> {
+        (**self).renew(*fence, lease).await.map_err(|error| error.to_string())
+    }
 }
 
 /// An event as it comes back from storage.

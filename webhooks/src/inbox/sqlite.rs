@@ -111,9 +111,9 @@ impl Inbox for SqliteInbox {
         Box::pin(self.writer.write(move |desk| claim::claim(desk, &wanted, now, &options)))
     }
 
-    fn renew(&self, held: Vec<Fence>, lease: Duration) -> BoxFuture<'_, Result<Vec<Fence>, InboxError>> {
+    fn renew(&self, fence: Fence, lease: Duration) -> BoxFuture<'_, Result<bool, InboxError>> {
         let now = self.now();
-        Box::pin(self.writer.write(move |desk| claim::renew(desk, held, now, lease)))
+        Box::pin(self.writer.write(move |desk| claim::renew(desk, fence, now, lease)))
     }
 
     fn settle(&self, fence: Fence, end: End) -> BoxFuture<'_, Result<bool, InboxError>> {

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::event::WebhookEvent;
 use crate::life::{Life, Passage, Phase};
 use crate::listener::bound::Listener;
+use crate::run::lease::{Lease, LeaseKeeper};
 use crate::run::runner;
 use crate::run::verdict::{RetryPolicy, Verdict, verdict};
 
@@ -21,6 +22,7 @@ pub(crate) struct Worker {
     pub(crate) inbox: Arc<dyn Inbox>,
     pub(crate) listeners: Vec<Arc<Listener>>,
     pub(crate) options: WorkerOptions,
+    pub(crate) keeper: LeaseKeeper<Arc<dyn Inbox>>,
     pub(crate) life: Life,
     /// Something may have fallen due.
     pub(crate) wake: Arc<Notify>,
@@ -32,6 +34,8 @@ pub(crate) struct WorkerOptions {
     pub(crate) backoff: Backoff,
     pub(crate) timeout: Duration,
     pub(crate) concurrency: usize,
+    /// How long a claim lasts: so long does a run wait whose process has died, where nobody else can tell.
+    pub(crate) lease: Duration,
 }
 
 /// The runs under way.
@@ -42,7 +46,6 @@ struct Crew {
     alone: bool,
     /// Who is served first: a listener with much to do must not starve the others.
     turn: usize,
-    renewed: Instant,
 }
 
 struct Held {
@@ -52,8 +55,6 @@ struct Held {
 }
 
 impl Worker {
-    /// How long a claim lasts: so long does a run wait whose process has died, where nobody else can tell.
-    const LEASE: Duration = Duration::from_secs(60);
     /// How long nothing is asked for at most: others may have put something down.
     const POLL: Duration = Duration::from_secs(1);
 
@@ -61,7 +62,6 @@ impl Worker {
     pub(crate) async fn work(self: Arc<Self>) {
         let mut crew = Crew::new();
         loop {
-            self.renew(&mut crew).await;
             let pause = self.hire(&mut crew).await;
             tokio::select! {
                 biased;
@@ -83,8 +83,13 @@ impl Worker {
         if limit == 0 || crew.alone || self.life.phase() >= Phase::Closed {
             return Self::POLL;
         }
-        let wanted =
-            Wanted { listeners: self.with_room(crew), limit, lease: Self::LEASE, idle: crew.held.is_empty() };
+        let wanted = Wanted {
+            listeners: self.with_room(crew),
+            limit,
+            lease: self.options.lease,
+            idle: crew.held.is_empty(),
+        };
+        let asked_at = Instant::now();
         let claimed = match self.inbox.claim(wanted).await {
             Ok(claimed) => claimed,
             Err(error) => {
@@ -104,28 +109,37 @@ impl Worker {
         }
         crew.alone = claimed.suspect && !claimed.runs.is_empty();
         for run in claimed.runs {
-            self.start(crew, run);
+            self.start(crew, run, asked_at);
         }
         drop(passage);
         claimed.next_due.unwrap_or(Self::POLL).min(Self::POLL)
     }
 
-    fn start(self: &Arc<Self>, crew: &mut Crew, run: ClaimedRun) {
+    fn start(self: &Arc<Self>, crew: &mut Crew, run: ClaimedRun, asked_at: Instant) {
         // Known, for only runs of these listeners are asked for.
         let Some(listener) = self.listeners.iter().find(|it| *it.id == *run.listener) else { return };
-        crew.dismiss(|held| held.fence.run == run.fence.run);
-        let held = (run.fence, Arc::clone(&listener.id));
+        // Should one of ours have outlived its lease, it must not go on beside its successor.
+        crew.dismiss(run.fence.run);
+        let (fence, id) = (run.fence, Arc::clone(&listener.id));
+        let lease = self.keeper.hold(fence, asked_at);
         let (worker, listener, passage) = (Arc::clone(self), Arc::clone(listener), self.life.begin());
-        let task = crew.tasks.spawn(async move { worker.attempt(&listener, run, passage).await });
-        crew.held.insert(task.id(), Held { fence: held.0, listener: held.1, task });
+        let task = crew.tasks.spawn(async move { worker.attempt(&listener, run, lease, passage).await });
+        crew.held.insert(task.id(), Held { fence, listener: id, task });
     }
 
     /// One attempt, from claim to settlement.
-    async fn attempt(&self, listener: &Listener, run: ClaimedRun, _passage: Passage) {
+    async fn attempt(&self, listener: &Listener, run: ClaimedRun, lease: Lease<Fence>, _passage: Passage) {
         let event = run.event.restore(run.attempt, run.is_replay);
         let end = tokio::select! {
             biased;
             result = runner::run(listener, &event, self.options.timeout) => self.judge(listener, &event, &result),
+            () = lease.lost() => {
+                tracing::warn!(
+                    source = event.source(), event_id = event.id(), listener = &*listener.id,
+                    "the lease could not be kept; the run was cancelled"
+                );
+                return;
+            }
             () = self.life.cancelled() => End::Released,
         };
         self.settle(run.fence, end, &event, listener).await;
@@ -180,21 +194,6 @@ impl Worker {
         }
     }
 
-    /// Keeps the leases of what runs. What is no longer ours is cancelled.
-    async fn renew(&self, crew: &mut Crew) {
-        if crew.held.is_empty() || crew.renewed.elapsed() < Self::LEASE / 3 {
-            return;
-        }
-        let held = crew.held.values().map(|it| it.fence).collect();
-        match self.inbox.renew(held, Self::LEASE).await {
-            Ok(lost) => {
-                crew.renewed = Instant::now();
-                crew.dismiss(|held| lost.contains(&held.fence));
-            }
-            Err(error) => tracing::warn!(%error, "leases could not be renewed yet"),
-        }
-    }
-
     fn with_room(&self, crew: &mut Crew) -> Vec<WantedListener> {
         crew.turn = crew.turn.wrapping_add(1);
         let from = crew.turn % self.listeners.len().max(1);
@@ -214,7 +213,7 @@ impl Worker {
 
 impl Crew {
     fn new() -> Self {
-        Self { tasks: JoinSet::new(), held: HashMap::new(), alone: false, turn: 0, renewed: Instant::now() }
+        Self { tasks: JoinSet::new(), held: HashMap::new(), alone: false, turn: 0 }
     }
 
     fn leave(&mut self, ended: std::result::Result<(Id, ()), tokio::task::JoinError>) {
@@ -223,8 +222,8 @@ impl Crew {
         self.alone &= !self.held.is_empty();
     }
 
-    fn dismiss(&mut self, whom: impl Fn(&Held) -> bool) {
-        for held in self.held.values().filter(|held| whom(held)) {
+    fn dismiss(&mut self, run: i64) {
+        for held in self.held.values().filter(|held| held.fence.run == run) {
             held.task.abort();
         }
     }

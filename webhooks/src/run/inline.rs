@@ -8,7 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
 
 use super::flights::{Boarding, Flights};
-use super::lease::{Lease, LeaseKeeper};
+use super::lease::LeaseKeeper;
 use super::runner;
 use super::verdict::{RetryPolicy, verdict};
 use crate::event::{NewEvent, WebhookEvent};
@@ -21,14 +21,16 @@ use crate::store::{Claim, ClaimTerms, DynStore, EventKey, Grant, ListenerFate, S
 
 pub(crate) use binding::Binding;
 use ledger::Ledger;
+use stored::{Lease, StoredClaim};
 
 mod binding;
 mod ledger;
+mod stored;
 
 /// Drives events through claim, run and settlement.
 pub(crate) struct Inline {
     store: Arc<dyn DynStore>,
-    keeper: LeaseKeeper,
+    keeper: LeaseKeeper<Arc<dyn DynStore>>,
     flights: Flights,
     permits: Semaphore,
     pub(crate) life: Life,
@@ -117,7 +119,7 @@ impl Inline {
         let terms = ClaimTerms::new(self.options.lease, job.retention);
         match self.store.claim(key, &terms).await {
             Ok(Claim::Granted(grant)) => {
-                let lease = self.keeper.hold(key.clone(), grant.token, asked_at);
+                let lease = self.keeper.hold(StoredClaim { key: key.clone(), token: grant.token }, asked_at);
                 self.run(key, job, grant, lease).await
             }
             Ok(Claim::Busy { retry_after }) => Outcome::Busy(retry_after),

@@ -4,32 +4,44 @@
 //! starve the renewal of its own lease. A lease that could not be renewed ends *here* before it ends in the store, so
 //! that a run is cancelled before another can be granted.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::store::uniform::UniformMap;
-use crate::store::{DynStore, EventKey, StoreError, Token};
+/// Where claims live that have to be renewed.
+pub(crate) trait Claims: Send + Sync + 'static {
+    /// What names a claim, in messages too.
+    type Claim: fmt::Display + Send + Sync + 'static;
+
+    /// Extends a claim to `lease` from now. `false`: it is no longer the caller's.
+    fn renew(
+        &self,
+        claim: &Self::Claim,
+        lease: Duration,
+    ) -> impl Future<Output = Result<bool, String>> + Send;
+}
 
 /// Renews every live claim each third of its lease.
-pub(crate) struct LeaseKeeper {
-    store: Arc<dyn DynStore>,
+pub(crate) struct LeaseKeeper<C: Claims> {
+    claims: Arc<C>,
     lease: Duration,
-    held: Arc<HeldLeases>,
+    held: Arc<HeldLeases<C::Claim>>,
 }
 
 /// A claim that is being kept alive. Dropped, it is kept no longer.
-pub(crate) struct Lease {
-    held: Arc<Held>,
-    leases: Arc<HeldLeases>,
+pub(crate) struct Lease<T> {
+    number: u64,
+    held: Arc<Held<T>>,
+    leases: Arc<HeldLeases<T>>,
 }
 
-struct Held {
-    key: EventKey,
-    token: Token,
+struct Held<T> {
+    claim: T,
     origin: Instant,
     /// When the holder must have stopped: milliseconds after `origin`.
     ends: AtomicU64,
@@ -40,29 +52,29 @@ struct Held {
 }
 
 /// All live leases; there are never more than runs in flight.
-#[derive(Default)]
-struct HeldLeases {
-    state: Mutex<State>,
+struct HeldLeases<T> {
+    state: Mutex<State<T>>,
     closing: Condvar,
 }
 
-#[derive(Default)]
-struct State {
-    leases: UniformMap<Token, Arc<Held>>,
+struct State<T> {
+    leases: HashMap<u64, Arc<Held<T>>>,
+    next: u64,
     started: bool,
     closed: bool,
 }
 
-impl LeaseKeeper {
-    pub(crate) fn new(store: Arc<dyn DynStore>, lease: Duration) -> Self {
-        Self { store, lease, held: Arc::default() }
+impl<C: Claims> LeaseKeeper<C> {
+    pub(crate) fn new(claims: C, lease: Duration) -> Self {
+        let state = State { leases: HashMap::new(), next: 0, started: false, closed: false };
+        let held = HeldLeases { state: Mutex::new(state), closing: Condvar::new() };
+        Self { claims: Arc::new(claims), lease, held: Arc::new(held) }
     }
 
-    /// Keeps a claim alive that was asked for at `asked_at`, which is before the store began to count.
-    pub(crate) fn hold(&self, key: EventKey, token: Token, asked_at: Instant) -> Lease {
+    /// Keeps a claim alive that was asked for at `asked_at`, which is before its lease began to count.
+    pub(crate) fn hold(&self, claim: C::Claim, asked_at: Instant) -> Lease<C::Claim> {
         let held = Arc::new(Held {
-            key,
-            token,
+            claim,
             origin: asked_at,
             ends: AtomicU64::new(millis(safe_part(self.lease))),
             due: AtomicU64::new(millis(self.lease / 3)),
@@ -70,18 +82,20 @@ impl LeaseKeeper {
             changed: Notify::new(),
         });
         let mut state = self.held.lock();
-        state.leases.insert(token, Arc::clone(&held));
+        let number = state.next;
+        state.next += 1;
+        state.leases.insert(number, Arc::clone(&held));
         let start = !std::mem::replace(&mut state.started, true);
         drop(state);
         if start {
             self.start();
         }
-        Lease { held, leases: Arc::clone(&self.held) }
+        Lease { number, held, leases: Arc::clone(&self.held) }
     }
 
     fn start(&self) {
         let renewer =
-            Renewer { store: Arc::clone(&self.store), lease: self.lease, held: Arc::clone(&self.held) };
+            Renewer { claims: Arc::clone(&self.claims), lease: self.lease, held: Arc::clone(&self.held) };
         let spawned = std::thread::Builder::new().name("webhooks-leases".into()).spawn(move || renewer.run());
         if let Err(error) = spawned {
             // Without renewal every run still ends with its first lease: safe, but short.
@@ -90,20 +104,20 @@ impl LeaseKeeper {
     }
 }
 
-impl Drop for LeaseKeeper {
+impl<C: Claims> Drop for LeaseKeeper<C> {
     fn drop(&mut self) {
         self.held.lock().closed = true;
         self.held.closing.notify_all();
     }
 }
 
-impl fmt::Debug for LeaseKeeper {
+impl<C: Claims> fmt::Debug for LeaseKeeper<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LeaseKeeper").field("lease", &self.lease).finish_non_exhaustive()
     }
 }
 
-impl Lease {
+impl<T> Lease<T> {
     /// Returns when the claim can no longer be counted on.
     pub(crate) async fn lost(&self) {
         loop {
@@ -121,13 +135,13 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl<T> Drop for Lease<T> {
     fn drop(&mut self) {
-        self.leases.lock().leases.remove(&self.held.token);
+        self.leases.lock().leases.remove(&self.number);
     }
 }
 
-impl Held {
+impl<T> Held<T> {
     fn left(&self) -> Option<Duration> {
         if self.lost.load(Ordering::Acquire) {
             return None;
@@ -157,13 +171,13 @@ impl Held {
 }
 
 /// The renewing thread.
-struct Renewer {
-    store: Arc<dyn DynStore>,
+struct Renewer<C: Claims> {
+    claims: Arc<C>,
     lease: Duration,
-    held: Arc<HeldLeases>,
+    held: Arc<HeldLeases<C::Claim>>,
 }
 
-impl Renewer {
+impl<C: Claims> Renewer<C> {
     fn run(self) {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
@@ -188,27 +202,26 @@ impl Renewer {
         woken.map_or_else(|poisoned| poisoned.into_inner().0.closed, |(state, _)| state.closed)
     }
 
-    async fn renew(&self, held: &Held) {
+    async fn renew(&self, held: &Held<C::Claim>) {
         let asked_at = Instant::now();
-        let renewal = self.store.renew(&held.key, held.token, self.lease);
+        let renewal = self.claims.renew(&held.claim, self.lease);
         // Bounded, for other leases are waiting: a renewal that takes this long is better asked for again.
         match tokio::time::timeout(self.lease / 6, renewal).await {
             Ok(Ok(true)) => held.renewed(asked_at, self.lease),
             Ok(Ok(false)) => held.lose(),
             Ok(Err(error)) => self.failed(held, &error),
-            Err(_) => self.failed(held, &StoreError::unavailable("it did not answer in time")),
+            Err(_) => self.failed(held, "it did not answer in time"),
         }
     }
 
-    fn failed(&self, held: &Held, error: &StoreError) {
-        let cause = std::error::Error::source(error).map(ToString::to_string);
-        tracing::warn!(key = %held.key, %error, cause, "a lease could not be renewed yet");
+    fn failed(&self, held: &Held<C::Claim>, error: &str) {
+        tracing::warn!(claim = %held.claim, error, "a lease could not be renewed yet");
         held.renew_again_in(self.lease / 12);
     }
 }
 
-impl HeldLeases {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl<T> HeldLeases<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct InboxConfig {
     pub(crate) backoff: Duration,
     pub(crate) backoff_max: Duration,
     pub(crate) timeout: Duration,
+    /// How long a run waits whose process has died, where others cannot tell.
+    pub(crate) lease: Duration,
     pub(crate) keep_done: Duration,
     pub(crate) keep_body: Duration,
     pub(crate) keep_dead: Duration,
@@ -57,6 +59,7 @@ impl InboxConfig {
             backoff: duration("backoff", Duration::from_secs(5)),
             backoff_max: duration("backoff_max", Self::DAY / 2),
             timeout: duration("timeout", Duration::from_secs(60)),
+            lease: read_lease(&table),
             keep_done: duration("keep_done", Self::DAY * 7),
             keep_body: duration("keep_body", Self::DAY),
             keep_dead: duration("keep_dead", Self::DAY * 30),
@@ -75,6 +78,14 @@ fn positive_number(table: &TableReader<'_>, key: &str) -> Option<u64> {
         table.problem(key, "with 0, nothing could ever run", "write 1 or more");
     }
     number
+}
+
+fn read_lease(table: &TableReader<'_>) -> Duration {
+    let lease = table.duration("lease").unwrap_or(Duration::from_secs(60));
+    if lease < Duration::from_millis(100) {
+        table.problem("lease", "too short to be renewed in time", "write 100ms or more; 60s is usual");
+    }
+    lease
 }
 
 fn read_headers(table: &TableReader<'_>) -> Vec<String> {

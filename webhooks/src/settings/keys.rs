@@ -86,6 +86,8 @@ const INBOX: Keys = &[&[
     .or("5s"),
     Key::new("backoff_max", Duration, "How long any waits at most.").or("12h"),
     Key::new("timeout", Duration, "How long a listener may take.").or("60s"),
+    Key::new("lease", Duration, "How long a run waits whose process has died, where others cannot tell.")
+        .or("60s"),
     Key::new("keep_done", Duration, "How long an event is remembered once its last listener is through.")
         .or("7d"),
     Key::new("keep_body", Duration, "How long its body is kept after that.").or("24h"),

@@ -17,6 +17,7 @@ use crate::inbox::{Inbox, order, upkeep};
 use crate::life::Life;
 use crate::listener::bound::Listener;
 use crate::problem::Problems;
+use crate::run::lease::LeaseKeeper;
 use crate::settings::config::Config;
 use crate::settings::inbox::{InboxConfig, InboxKind};
 use crate::settings::source::SourceConfig;
@@ -102,12 +103,15 @@ pub(super) fn staff(
             inbox: Arc::clone(&inbox),
             listeners: listeners.to_vec(),
             options: worker_options(settings),
+            keeper: LeaseKeeper::new(Arc::clone(&inbox), settings.lease),
             life: life.clone(),
             wake: Arc::clone(&wake),
         };
         staff.push(tokio::spawn(Arc::new(worker).work()).abort_handle());
         let upkeep = upkeep::look_after(Arc::clone(&inbox), listeners.to_vec());
         staff.push(tokio::spawn(upkeep).abort_handle());
+        let (watched, waking) = (Arc::clone(&inbox), Arc::clone(&wake));
+        staff.push(tokio::spawn(async move { watched.watch(waking).await }).abort_handle());
     }
     let asked_for = config.inbox.as_ref().map(|it| it.keep_headers.as_slice()).unwrap_or_default();
     let kept: HashMap<_, _> = sources
@@ -135,6 +139,7 @@ fn worker_options(settings: &InboxConfig) -> WorkerOptions {
         },
         timeout: settings.timeout,
         concurrency: settings.concurrency,
+        lease: settings.lease,
     }
 }
 

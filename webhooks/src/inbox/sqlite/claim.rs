@@ -9,7 +9,7 @@ use super::writer::Desk;
 use super::{Options, settle, time};
 use crate::delivery::SourceName;
 use crate::inbox::{
-    Claimed, ClaimedRun, CrashLooped, Fence, MAX_UNSETTLED, StoredEvent, Wanted, WantedListener,
+    Claimed, ClaimedRun, CrashLooped, Fence, MAX_UNSETTLED, StoredEvent, Wanted, WantedListener, failure,
 };
 use crate::scheme::Verified;
 
@@ -41,23 +41,12 @@ pub(super) fn claim(
     Ok(claimed)
 }
 
-/// Moves leases on. Returned are those of runs that are no longer the caller's.
-pub(super) fn renew(
-    desk: &mut Desk,
-    held: Vec<Fence>,
-    now: i64,
-    lease: Duration,
-) -> rusqlite::Result<Vec<Fence>> {
+/// Moves a lease on. `false`: the run is no longer the caller's.
+pub(super) fn renew(desk: &mut Desk, fence: Fence, now: i64, lease: Duration) -> rusqlite::Result<bool> {
     let sql = "UPDATE runs SET due_at = ?3 WHERE id = ?1 AND attempt = ?2 AND state = 0 AND unsettled > 0";
     let mut update = desk.connection.prepare_cached(sql)?;
     let until = now.saturating_add(time::span(lease));
-    let mut lost = Vec::new();
-    for fence in held {
-        if update.execute(params![fence.run, fence.attempt, until])? == 0 {
-            lost.push(fence);
-        }
-    }
-    Ok(lost)
+    Ok(update.execute(params![fence.run, fence.attempt, until])? > 0)
 }
 
 /// A run that may be taken.
@@ -177,13 +166,7 @@ fn take(
 
 /// What an attempt left behind that never ended.
 fn note_unsettled(desk: &Desk, due: &Due, now: i64) -> rusqlite::Result<()> {
-    settle::note_failure(
-        desk,
-        due.run,
-        due.attempt,
-        now,
-        "it never ended: the process died, or its lease ran out",
-    )
+    settle::note_failure(desk, due.run, due.attempt, now, failure::NEVER_ENDED)
 }
 
 fn next_due(desk: &Desk, wanted: &Wanted, now: i64) -> rusqlite::Result<Option<Duration>> {

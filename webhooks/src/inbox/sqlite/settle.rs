@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::writer::Desk;
 use super::{Options, time};
-use crate::inbox::{End, Fence};
+use crate::inbox::{End, Fence, failure};
 use crate::store::DeadReason;
 
 /// Ends an attempt. `false`: it is no longer the last one.
@@ -66,11 +66,8 @@ pub(super) fn note_failure(
     now: i64,
     error: &str,
 ) -> rusqlite::Result<()> {
-    // Enough to see what is wrong; an error that quotes a whole page must not fill the file.
-    const LONGEST: usize = 4 << 10;
-    let end = (0..=error.len().min(LONGEST)).rev().find(|at| error.is_char_boundary(*at)).unwrap_or(0);
     let sql = "INSERT OR REPLACE INTO failures (run, attempt, at, error) VALUES (?1, ?2, ?3, ?4)";
-    desk.connection.prepare_cached(sql)?.execute(params![run, attempt, now, &error[..end]])?;
+    desk.connection.prepare_cached(sql)?.execute(params![run, attempt, now, failure::kept(error)])?;
     Ok(())
 }
 
