@@ -15,7 +15,10 @@ mod event;
 mod fetch;
 #[cfg(feature = "http")]
 mod http;
-#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "nothing drives an inbox without an engine"))]
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "sqlite")),
+    allow(dead_code, reason = "nothing drives an inbox without an engine")
+)]
 mod inbox;
 mod life;
 mod listener;

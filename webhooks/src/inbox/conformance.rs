@@ -37,6 +37,16 @@ macro_rules! every_engine_keeps {
                 }
             )*
         }
+
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $clause() {
+                    super::$clause(&super::postgres_world().await).await;
+                }
+            )*
+        }
     };
 }
 
@@ -79,6 +89,23 @@ fn sqlite_world() -> World {
     };
     let (inbox, _) = super::sqlite::SqliteInbox::open(options).unwrap();
     World { inbox: Arc::new(inbox), clock, _keeps: Box::new(folder) }
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres_world() -> World {
+    let server = support::postgres_server::PostgresServer::shared();
+    let clock = Clock::turnable();
+    let options = super::postgres::PostgresOptions {
+        url: server.database().into(),
+        max_connections: 4,
+        keep_done: DAY * 7,
+        keep_body: DAY,
+        keep_dead: DAY * 30,
+        max_pending: MAX_PENDING,
+        clock: clock.clone(),
+    };
+    let (inbox, _) = super::postgres::PostgresInbox::open(options).await.unwrap();
+    World { inbox: Arc::new(inbox), clock, _keeps: Box::new(server) }
 }
 
 fn source() -> SourceName {

@@ -26,6 +26,8 @@ pub(crate) mod handle;
 pub(crate) mod headers;
 pub(crate) mod intake;
 pub(crate) mod order;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 pub(crate) mod record;
 pub(crate) mod retry;
 #[cfg(feature = "sqlite")]

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::config::positive;
 use crate::document::TableReader;
+use crate::secret::Secret;
 
 /// An inbox that was asked for.
 // Read in every build, so that a mistake is reported in every build; used where there is an engine.
-#[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
+#[cfg_attr(not(all(feature = "postgres", feature = "sqlite")), allow(dead_code))]
 pub(crate) struct InboxConfig {
     pub(crate) provider: InboxKind,
-    pub(crate) path: PathBuf,
     pub(crate) max_attempts: u32,
     pub(crate) backoff: Duration,
     pub(crate) backoff_max: Duration,
@@ -29,9 +29,11 @@ pub(crate) struct InboxConfig {
     pub(crate) keep_headers: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which engine, and what only that one needs.
+#[cfg_attr(not(all(feature = "postgres", feature = "sqlite")), allow(dead_code))]
 pub(crate) enum InboxKind {
-    Sqlite,
+    Sqlite { path: PathBuf },
+    Postgres { url: Secret, max_connections: u32 },
 }
 
 impl InboxConfig {
@@ -40,21 +42,12 @@ impl InboxConfig {
     /// `None`: there is none.
     pub(super) fn read(root: &TableReader<'_>) -> Option<Self> {
         let table = root.table("inbox")?;
-        let providers = [("none", None), ("sqlite", Some(InboxKind::Sqlite))];
-        let provider = match table.string("provider").as_deref() {
-            // What is not there must not be mistaken for something that is.
-            Some("postgres") => {
-                let help = "write \"sqlite\", for one machine, or \"none\": listeners run inline";
-                table.problem("provider", "this version has no inbox in PostgreSQL", help);
-                None
-            }
-            _ => table.one_of("provider", &providers).flatten(),
-        };
+        let provider = InboxKind::read(&table);
         let duration = |key, usual| positive(&table, key, table.duration(key)).unwrap_or(usual);
         let number = |key, usual| positive_number(&table, key).unwrap_or(usual);
+        let wanted = provider.is_some();
         let config = Self {
-            provider: provider.unwrap_or(InboxKind::Sqlite),
-            path: table.string("path").unwrap_or_else(|| "webhooks.db".to_owned()).into(),
+            provider: provider.unwrap_or_else(|| InboxKind::Sqlite { path: InboxKind::USUAL_PATH.into() }),
             max_attempts: u32::try_from(number("max_attempts", 12)).unwrap_or(u32::MAX),
             backoff: duration("backoff", Duration::from_secs(5)),
             backoff_max: duration("backoff_max", Self::DAY / 2),
@@ -68,7 +61,30 @@ impl InboxConfig {
             keep_headers: read_headers(&table),
         };
         table.finish();
-        provider.map(|_| config)
+        wanted.then_some(config)
+    }
+}
+
+impl InboxKind {
+    const USUAL_PATH: &str = "webhooks.db";
+
+    /// `None`: none is wanted, or it is not clear which.
+    fn read(table: &TableReader<'_>) -> Option<Self> {
+        let path = table.string("path").map_or_else(|| Self::USUAL_PATH.into(), Into::into);
+        let url = table.string("url");
+        let connections = positive_number(table, "max_connections").unwrap_or(16);
+        let max_connections = u32::try_from(connections).unwrap_or(u32::MAX);
+        match table.one_of("provider", &[("none", 0), ("sqlite", 1), ("postgres", 2)])? {
+            0 => None,
+            1 => Some(Self::Sqlite { path }),
+            _ => {
+                if url.is_none() && !table.has("url") {
+                    let help = "write \"postgres://user@host/database\", or set WEBHOOKS_INBOX__URL";
+                    table.problem("url", "is missing, and \"postgres\" needs one", help);
+                }
+                Some(Self::Postgres { url: Secret::new(url?), max_connections })
+            }
+        }
     }
 }
 

@@ -72,11 +72,13 @@ const REDIS: Keys = &[&[Key::new("url", Text, "Where it is; with a password, kee
 const INBOX: Keys = &[&[
     Key::new(
         "provider",
-        Word(|| vec!["none", "sqlite"]),
+        Word(|| vec!["none", "sqlite", "postgres"]),
         "Where deliveries are stored; `none`: listeners run inline.",
     )
     .or("none"),
     Key::new("path", Text, "SQLite's file, on a local disk.").or("webhooks.db"),
+    Key::new("url", Text, "PostgreSQL's: `postgres://user@host/database`."),
+    Key::new("max_connections", Count, "To PostgreSQL, besides two for renewals and notifications.").or("16"),
     Key::new("max_attempts", Count, "How often a listener is tried before its run is dead.").or("12"),
     Key::new(
         "backoff",

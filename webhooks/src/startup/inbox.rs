@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use super::engines;
 use crate::clock::Clock;
 use crate::delivery::SourceName;
 use crate::inbox::handle::WebhookInbox;
@@ -19,7 +20,7 @@ use crate::listener::bound::Listener;
 use crate::problem::Problems;
 use crate::run::lease::LeaseKeeper;
 use crate::settings::config::Config;
-use crate::settings::inbox::{InboxConfig, InboxKind};
+use crate::settings::inbox::InboxConfig;
 use crate::settings::source::SourceConfig;
 use crate::source::Source;
 
@@ -62,7 +63,7 @@ pub(super) async fn open(
 ) -> Option<Opened> {
     let settings = config.inbox.as_ref()?;
     // What will not start anyway must not leave a file behind.
-    let inbox = if problems.is_empty() { engine(settings, clock, true, problems).await } else { None };
+    let inbox = if problems.is_empty() { engines::open(settings, clock, true, problems).await } else { None };
     Some(Opened { inbox: inbox?, sources })
 }
 
@@ -72,19 +73,8 @@ pub(crate) async fn look_in(
     clock: &Clock,
     problems: &Problems,
 ) -> Option<WebhookInbox> {
-    let inbox = engine(settings, clock, false, problems).await?;
+    let inbox = engines::open(settings, clock, false, problems).await?;
     Some(WebhookInbox::new(inbox, Arc::default()))
-}
-
-async fn engine(
-    settings: &InboxConfig,
-    clock: &Clock,
-    exclusive: bool,
-    problems: &Problems,
-) -> Option<Arc<dyn Inbox>> {
-    match settings.provider {
-        InboxKind::Sqlite => open_sqlite(settings, clock, exclusive, problems).await,
-    }
 }
 
 /// Has the inbox worked off and looked after, for as long as what is returned lives.
@@ -183,50 +173,4 @@ fn check(listener: &Listener, config: &Config, problems: &Problems) {
             "set `webhooks.inbox.provider = \"sqlite\"`",
         );
     }
-}
-
-#[cfg(feature = "sqlite")]
-async fn open_sqlite(
-    settings: &InboxConfig,
-    clock: &Clock,
-    exclusive: bool,
-    problems: &Problems,
-) -> Option<Arc<dyn Inbox>> {
-    use crate::inbox::InboxError;
-    use crate::inbox::sqlite::{SqliteInbox, SqliteOptions};
-    let options = SqliteOptions {
-        path: settings.path.clone(),
-        keep_done: settings.keep_done,
-        keep_body: settings.keep_body,
-        keep_dead: settings.keep_dead,
-        max_pending: settings.max_pending,
-        clock: clock.clone(),
-        exclusive,
-    };
-    // It waits for the disk, and for a process that is being replaced.
-    let opened = tokio::task::spawn_blocking(|| SqliteInbox::open(options)).await;
-    match opened.unwrap_or_else(|error| Err(InboxError::unavailable(error))) {
-        Ok((inbox, warnings)) => {
-            for warning in warnings {
-                problems.warn(
-                    warning,
-                    "set `webhooks.inbox.path` to a file on a disk of this machine that stays",
-                );
-            }
-            Some(Arc::new(inbox))
-        }
-        Err(error) => {
-            problems.add(error.to_string(), "set `webhooks.inbox.path` to a file of this service's own");
-            None
-        }
-    }
-}
-
-#[cfg(not(feature = "sqlite"))]
-async fn open_sqlite(_: &InboxConfig, _: &Clock, _: bool, problems: &Problems) -> Option<Arc<dyn Inbox>> {
-    problems.add(
-        "`webhooks.inbox.provider` is \"sqlite\", but this build has no support for it",
-        "in Cargo.toml: webhooks = { version = \"…\", features = [\"sqlite\"] }",
-    );
-    None
 }

@@ -27,6 +27,7 @@ pub(crate) mod processor_builder;
 pub(crate) mod source_builder;
 pub(crate) mod webhooks;
 
+mod engines;
 mod fetching;
 mod inbox;
 mod listeners;

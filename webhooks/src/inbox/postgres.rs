@@ -1,0 +1,242 @@
+//! The inbox in PostgreSQL: any number of processes on any number of machines share it.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::Notify;
+
+use super::record::{EventRecord, EventSummary, Replayed, Selection};
+use super::{Claimed, End, Fence, Inbox, InboxError, ListenerCount, Parcel, Put, Wanted};
+use crate::clock::Clock;
+use crate::secret::Secret;
+use backlog::Backlog;
+use renew::RenewalLine;
+
+mod backlog;
+mod change;
+mod claim;
+mod load;
+mod open;
+mod put;
+mod query;
+mod renew;
+mod schema;
+mod settle;
+mod suspect;
+mod sweep;
+mod text;
+mod time;
+mod watch;
+
+/// The inbox in PostgreSQL.
+///
+/// Every step is one statement, and so one round trip; the time is the server's.
+pub(crate) struct PostgresInbox {
+    pool: PgPool,
+    renewals: RenewalLine,
+    backlog: Backlog,
+    /// Something was put down that other processes may want to hear of.
+    put_down: Notify,
+    clock: Clock,
+    options: Options,
+}
+
+/// See the settings of the same names.
+#[derive(Debug, Clone)]
+pub(crate) struct PostgresOptions {
+    pub(crate) url: Secret,
+    pub(crate) max_connections: u32,
+    pub(crate) keep_done: Duration,
+    pub(crate) keep_body: Duration,
+    pub(crate) keep_dead: Duration,
+    pub(crate) max_pending: u64,
+    pub(crate) clock: Clock,
+}
+
+/// How long what is settled is kept, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+struct Options {
+    keep_done: i64,
+    keep_body: i64,
+    keep_dead: i64,
+}
+
+impl PostgresInbox {
+    /// Connects, makes the tables if they are not there, and looks whether the server keeps what it commits. What is
+    /// dubious comes back as warnings.
+    pub(crate) async fn open(options: PostgresOptions) -> Result<(Self, Vec<String>), InboxError> {
+        let opened = open::open(&options).await?;
+        let inbox = Self {
+            pool: opened.pool,
+            renewals: RenewalLine::new(opened.address),
+            backlog: Backlog::new(options.max_pending),
+            put_down: Notify::new(),
+            clock: options.clock,
+            options: Options {
+                keep_done: time::span(options.keep_done),
+                keep_body: time::span(options.keep_body),
+                keep_dead: time::span(options.keep_dead),
+            },
+        };
+        Ok((inbox, opened.warnings))
+    }
+
+    /// By how many milliseconds a test has turned the clock.
+    fn turned(&self) -> i64 {
+        time::millis(self.clock.wall()) - time::millis(SystemTime::now())
+    }
+
+    /// Does something on a connection of the pool: within bounds, and again where the server asks for it.
+    async fn ask<T: Send>(
+        &self,
+        work: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>> + Send + Sync,
+    ) -> Result<T, InboxError> {
+        /// A server that does not answer for so long is as good as none: the provider waits.
+        const PATIENCE: Duration = Duration::from_secs(10);
+        const TRIES: u32 = 4;
+        let mut tries = 0;
+        loop {
+            let mut connection = self.pool.acquire().await.map_err(|error| unavailable(&error))?;
+            let answer = tokio::time::timeout(PATIENCE, work(&mut connection)).await;
+            tries += 1;
+            match answer {
+                Ok(Ok(done)) => return Ok(done),
+                // Two statements wanted the same rows in a different order; this one was undone.
+                Ok(Err(error)) if is_deadlock(&error) && tries < TRIES => {}
+                Ok(Err(error)) => return Err(unavailable(&error)),
+                Err(_) => {
+                    // What it was in the middle of, nobody knows.
+                    connection.close_on_drop();
+                    return Err(InboxError::unavailable("PostgreSQL did not answer in time"));
+                }
+            }
+        }
+    }
+}
+
+impl Inbox for PostgresInbox {
+    fn put(&self, parcel: Parcel) -> BoxFuture<'_, Result<Vec<Put>, InboxError>> {
+        Box::pin(async move {
+            self.backlog.admit(&self.pool, parcel.events.iter().map(|it| it.runs.len()).sum()).await?;
+            let (parcel, turned) = (Arc::new(put::Rows::of(parcel)), self.turned());
+            let put = self.ask(move |connection| {
+                let parcel = Arc::clone(&parcel);
+                Box::pin(async move { put::put(connection, &parcel, turned).await })
+            });
+            let put = put.await?;
+            self.backlog.note(put.begun);
+            self.put_down.notify_one();
+            Ok(put.entries)
+        })
+    }
+
+    fn claim(&self, wanted: Wanted) -> BoxFuture<'_, Result<Claimed, InboxError>> {
+        let (wanted, turned, options) = (Arc::new(claim::Terms::of(&wanted)), self.turned(), self.options);
+        Box::pin(async move {
+            let claimed = self.ask(move |connection| {
+                let wanted = Arc::clone(&wanted);
+                Box::pin(async move { claim::claim(connection, &wanted, turned, &options).await })
+            });
+            let claimed = claimed.await?;
+            self.backlog.note(-i64::try_from(claimed.crash_looped.len()).unwrap_or_default());
+            Ok(claimed)
+        })
+    }
+
+    fn renew(&self, fence: Fence, lease: Duration) -> BoxFuture<'_, Result<bool, InboxError>> {
+        let turned = self.turned();
+        Box::pin(async move {
+            self.renewals.renew(fence, lease, turned).await.map_err(|error| unavailable(&error))
+        })
+    }
+
+    fn settle(&self, fence: Fence, end: End) -> BoxFuture<'_, Result<bool, InboxError>> {
+        let (end, turned, options) = (Arc::new(end), self.turned(), self.options);
+        Box::pin(async move {
+            let over = matches!(*end, End::Done | End::Dead { .. });
+            let settled = self.ask(move |connection| {
+                let end = Arc::clone(&end);
+                Box::pin(async move { settle::settle(connection, fence, &end, turned, &options).await })
+            });
+            let ours = settled.await?;
+            if ours && over {
+                self.backlog.note(-1);
+            }
+            Ok(ours)
+        })
+    }
+
+    fn watch(&self, wake: Arc<Notify>) -> BoxFuture<'_, ()> {
+        Box::pin(watch::watch(&self.pool, &self.put_down, wake))
+    }
+
+    fn counts(&self) -> BoxFuture<'_, Result<Vec<ListenerCount>, InboxError>> {
+        Box::pin(self.ask(|connection| Box::pin(query::counts(connection))))
+    }
+
+    fn sweep(&self) -> BoxFuture<'_, Result<bool, InboxError>> {
+        let turned = self.turned();
+        Box::pin(self.ask(move |connection| Box::pin(sweep::sweep(connection, turned))))
+    }
+
+    fn list(&self, selection: Selection) -> BoxFuture<'_, Result<Vec<EventSummary>, InboxError>> {
+        let selection = Arc::new(selection);
+        Box::pin(self.ask(move |connection| {
+            let selection = Arc::clone(&selection);
+            Box::pin(async move { query::list(connection, &selection).await })
+        }))
+    }
+
+    fn show(&self, event: i64) -> BoxFuture<'_, Result<Option<EventRecord>, InboxError>> {
+        Box::pin(self.ask(move |connection| Box::pin(query::show(connection, event))))
+    }
+
+    fn replay(&self, selection: Selection) -> BoxFuture<'_, Result<Replayed, InboxError>> {
+        let (selection, turned, options) = (Arc::new(selection), self.turned(), self.options);
+        Box::pin(async move {
+            let replayed = self.ask(move |connection| {
+                let selection = Arc::clone(&selection);
+                Box::pin(async move { change::replay(connection, &selection, turned, &options).await })
+            });
+            let replayed = replayed.await?;
+            watch::tell(&self.pool).await;
+            Ok(replayed)
+        })
+    }
+
+    fn forget(&self, selection: Selection) -> BoxFuture<'_, Result<u64, InboxError>> {
+        let (selection, turned, options) = (Arc::new(selection), self.turned(), self.options);
+        Box::pin(async move {
+            let forgotten = self.ask(move |connection| {
+                let selection = Arc::clone(&selection);
+                Box::pin(async move { change::forget(connection, &selection, turned, &options).await })
+            });
+            let forgotten = forgotten.await?;
+            // What was behind something that was dropped may go on.
+            watch::tell(&self.pool).await;
+            Ok(forgotten)
+        })
+    }
+}
+
+/// Whether the server undid the statement, for no fault of its own.
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    /// `serialization_failure`, `deadlock_detected`: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+    const UNDONE: [&str; 2] = ["40001", "40P01"];
+    code(error).is_some_and(|code| UNDONE.contains(&&*code))
+}
+
+fn code(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
+    error.as_database_error().and_then(|error| error.code())
+}
+
+fn unavailable(error: &sqlx::Error) -> InboxError {
+    /// `disk_full`.
+    const DISK_FULL: &str = "53100";
+    if code(error).is_some_and(|code| code == DISK_FULL) {
+        return InboxError::Full;
+    }
+    InboxError::unavailable(format_args!("PostgreSQL: {error}"))
+}

@@ -1,0 +1,207 @@
+//! Takes runs that are due.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+
+use super::time::{self, now};
+use super::{Options, load, suspect};
+use crate::inbox::{Claimed, ClaimedRun, Fence, Wanted};
+
+/// What is wanted, as columns.
+pub(super) struct Terms {
+    pub(super) listeners: Vec<String>,
+    /// How many runs of each.
+    rooms: Vec<i64>,
+    /// Whether a dead run of it holds up those behind.
+    pub(super) dead_blocks: Vec<bool>,
+    limit: i64,
+    pub(super) lease: i64,
+    pub(super) idle: bool,
+}
+
+impl Terms {
+    pub(super) fn of(wanted: &Wanted) -> Self {
+        // More than there can be, and yet no number that PostgreSQL could not take.
+        let count = |it: usize| i64::from(i32::try_from(it).unwrap_or(i32::MAX));
+        let (open, closed): (Vec<_>, Vec<_>) = wanted.listeners.iter().partition(|it| it.limit > 0);
+        let listeners = open.iter().chain(&closed);
+        Self {
+            listeners: listeners.clone().map(|it| super::text::storable(&it.id)).collect(),
+            rooms: listeners.clone().map(|it| count(it.limit)).collect(),
+            dead_blocks: listeners.map(|it| it.dead_blocks).collect(),
+            limit: count(wanted.limit),
+            lease: time::span(wanted.lease),
+            idle: wanted.idle,
+        }
+    }
+}
+
+/// `$2`, `$3`, `$4`: what is wanted, a row a listener.
+macro_rules! wanted {
+    () => {
+        "unnest($2::text[], $3::bigint[], $4::boolean[]) AS wanted (listener, room, dead_blocks)"
+    };
+}
+pub(super) use wanted;
+
+/// A run `r` of one that is `wanted` is in front of all others that share its order key, and none of those is under
+/// way. One that is held itself was in front when it was claimed.
+macro_rules! in_order {
+    () => {
+        "(r.order_key IS NULL OR r.held OR NOT EXISTS (
+            SELECT FROM webhooks.runs f
+            WHERE f.listener = r.listener AND f.order_key = r.order_key AND f.id <> r.id AND f.state <> 1
+              AND (f.held OR f.event < r.event AND (f.state = 0 OR wanted.dead_blocks))))"
+    };
+}
+pub(super) use in_order;
+
+/// A run `r` that was claimed and never settled, and may be claimed again.
+macro_rules! suspects {
+    () => {
+        concat!(
+            "FROM ",
+            wanted!(),
+            " JOIN webhooks.runs r ON r.listener = wanted.listener
+            WHERE r.state = 0 AND r.unsettled > 0 AND r.due_at <= ",
+            now!(),
+            " AND ",
+            in_order!()
+        )
+    };
+}
+pub(super) use suspects;
+
+/// While a suspect waits, nothing else is taken: it must be alone.
+const TAKE: &str = concat!(
+    "WITH due AS MATERIALIZED (
+    SELECT due.id FROM ",
+    wanted!(),
+    " CROSS JOIN LATERAL (
+        SELECT r.id FROM webhooks.runs r
+        WHERE r.listener = wanted.listener AND r.state = 0 AND r.unsettled = 0 AND r.due_at <= ",
+    now!(),
+    " AND ",
+    in_order!(),
+    "
+        ORDER BY r.due_at, r.id LIMIT wanted.room FOR UPDATE SKIP LOCKED
+    ) AS due
+    WHERE NOT EXISTS (SELECT ",
+    suspects!(),
+    ")
+    LIMIT $5
+)
+UPDATE webhooks.runs r
+SET attempt = attempt + 1, spent = spent + 1, unsettled = unsettled + 1, held = true, due_at = ",
+    now!(),
+    " + $6
+FROM due WHERE r.id = due.id
+RETURNING r.id, r.event, r.attempt, r.spent, r.replay, r.listener"
+);
+
+const LOOK: &str = concat!(
+    "SELECT EXISTS (SELECT ",
+    suspects!(),
+    "), (
+    SELECT min(next.due_at) - ",
+    now!(),
+    " FROM ",
+    wanted!(),
+    " CROSS JOIN LATERAL (
+        SELECT r.due_at FROM webhooks.runs r
+        WHERE r.listener = wanted.listener AND r.state = 0 AND r.due_at > ",
+    now!(),
+    "
+        ORDER BY r.due_at LIMIT 1
+    ) AS next)"
+);
+
+/// A run that was taken: number, event, attempt, attempts that count, replay, listener.
+pub(super) type Taken = (i64, i64, i32, i32, bool, String);
+
+/// Takes runs that are due: a suspect alone, or others up to the limits.
+pub(super) async fn claim(
+    connection: &mut PgConnection,
+    terms: &Terms,
+    turned: i64,
+    options: &Options,
+) -> sqlx::Result<Claimed> {
+    let mut claimed = Claimed::default();
+    let taken = take(connection, terms, turned).await?;
+    if taken.len() as i64 >= terms.limit {
+        claimed.runs = load(connection, taken).await?;
+        return Ok(claimed);
+    }
+    let (suspects, next_due) = look(connection, terms, turned).await?;
+    claimed.next_due = next_due;
+    claimed.runs = load(connection, taken).await?;
+    if suspects && claimed.runs.is_empty() {
+        suspect::claim(connection, terms, turned, options, &mut claimed).await?;
+        if !claimed.suspect {
+            let taken = take(connection, terms, turned).await?;
+            claimed.runs = load(connection, taken).await?;
+        }
+    }
+    Ok(claimed)
+}
+
+async fn take(connection: &mut PgConnection, terms: &Terms, turned: i64) -> sqlx::Result<Vec<Taken>> {
+    let taken = sqlx::query_as(TAKE)
+        .bind(turned)
+        .bind(&terms.listeners)
+        .bind(&terms.rooms)
+        .bind(&terms.dead_blocks)
+        .bind(terms.limit)
+        .bind(terms.lease)
+        .fetch_all(connection)
+        .await;
+    match taken {
+        // Another took a run of the same order key in the same moment; next time it is seen.
+        Err(error) if super::code(&error).is_some_and(|code| code == UNIQUE_VIOLATION) => Ok(Vec::new()),
+        taken => taken,
+    }
+}
+
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+const UNIQUE_VIOLATION: &str = "23505";
+
+/// Whether a suspect waits, and when the next run falls due that is not yet.
+async fn look(
+    connection: &mut PgConnection,
+    terms: &Terms,
+    turned: i64,
+) -> sqlx::Result<(bool, Option<Duration>)> {
+    let (suspects, next): (bool, Option<i64>) = sqlx::query_as(LOOK)
+        .bind(turned)
+        .bind(&terms.listeners)
+        .bind(&terms.rooms)
+        .bind(&terms.dead_blocks)
+        .fetch_one(connection)
+        .await?;
+    Ok((suspects, next.map(|it| Duration::from_millis(u64::try_from(it).unwrap_or_default()))))
+}
+
+/// The runs that were taken, with their events, in order of arrival.
+pub(super) async fn load(
+    connection: &mut PgConnection,
+    mut taken: Vec<Taken>,
+) -> sqlx::Result<Vec<ClaimedRun>> {
+    if taken.is_empty() {
+        return Ok(Vec::new());
+    }
+    taken.sort_unstable();
+    let numbers: Vec<i64> = taken.iter().map(|(_, event, ..)| *event).collect();
+    let events = load::events(connection, &numbers).await?;
+    let runs = taken.into_iter().filter_map(|(run, event, attempt, spent, is_replay, listener)| {
+        Some(ClaimedRun {
+            fence: Fence { run, attempt: u32::try_from(attempt).ok()? },
+            listener,
+            attempt: u32::try_from(spent).ok()?,
+            is_replay,
+            // One whose event was dropped in this very moment has nothing to run.
+            event: events.get(&event)?.clone(),
+        })
+    });
+    Ok(runs.collect())
+}

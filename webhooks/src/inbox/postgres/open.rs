@@ -1,0 +1,70 @@
+//! From a URL to a pool whose server keeps what it commits.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, PgPool};
+
+use super::{PostgresOptions, schema};
+use crate::inbox::InboxError;
+
+/// A server that can be used.
+pub(super) struct Opened {
+    pub(super) pool: PgPool,
+    pub(super) address: PgConnectOptions,
+    pub(super) warnings: Vec<String>,
+}
+
+/// How long a delivery waits for a connection: the provider waits with it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connects and prepares the tables.
+pub(super) async fn open(options: &PostgresOptions) -> Result<Opened, InboxError> {
+    // The error would quote the URL, and with it the password.
+    let address = PgConnectOptions::from_str(options.url.reveal())
+        .map_err(|_| InboxError::unavailable("`webhooks.inbox.url` is not a PostgreSQL URL"))?
+        .application_name("webhooks");
+    let pool = PgPoolOptions::new()
+        .max_connections(options.max_connections)
+        .acquire_timeout(PATIENCE)
+        // A connection that has died is noticed by its first statement, which is answered 503, and the next one is
+        // new: asking each before its use would cost every delivery a round trip.
+        .test_before_acquire(false)
+        .connect_lazy_with(address.clone());
+    let failed = |error: &sqlx::Error| {
+        let (host, port, database) = (address.get_host(), address.get_port(), address.get_database());
+        InboxError::unavailable(format_args!(
+            "PostgreSQL at {host}:{port}, database {}: {error}",
+            database.unwrap_or(address.get_username())
+        ))
+    };
+    let mut connection = pool.acquire().await.map_err(|error| failed(&error))?;
+    let warnings = check(&mut connection).await.map_err(|error| failed(&error))??;
+    let prepared = schema::prepare(&mut connection).await.map_err(|error| failed(&error))?;
+    prepared.map_err(InboxError::unavailable)?;
+    drop(connection);
+    Ok(Opened { pool, address, warnings })
+}
+
+/// Whether the server can be written, and keeps what it commits.
+async fn check(connection: &mut PgConnection) -> sqlx::Result<Result<Vec<String>, InboxError>> {
+    let sql = "SELECT pg_is_in_recovery(), current_setting('server_version_num')::integer, current_setting('fsync')";
+    let (replica, version, fsync): (bool, i32, String) = sqlx::query_as(sql).fetch_one(connection).await?;
+    if replica {
+        return Ok(Err(InboxError::unavailable("this PostgreSQL is a replica, which cannot be written")));
+    }
+    /// The oldest one with `AS MATERIALIZED`.
+    const OLDEST: i32 = 120_000;
+    if version < OLDEST {
+        return Ok(Err(InboxError::unavailable("this PostgreSQL is older than version 12")));
+    }
+    let mut warnings = Vec::new();
+    if fsync != "on" {
+        warnings.push(
+            "this PostgreSQL has `fsync = off`: what was acknowledged is lost when its machine loses power"
+                .to_owned(),
+        );
+    }
+    Ok(Ok(warnings))
+}

@@ -1,0 +1,158 @@
+//! Reads for operators.
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
+
+use super::text::storable;
+use super::time;
+use crate::inbox::ListenerCount;
+use crate::inbox::record::{EventRecord, EventSummary, FailedAttempt, RunRecord, RunState, Selection};
+
+/// So many are listed, unless the selection says how many.
+const USUAL_LIMIT: u32 = 100;
+
+/// The columns of [`EventSummary`].
+const SUMMARY: &str = "SELECT e.id, d.source, e.event_id, e.type, d.received_at, e.pending,
+    (SELECT count(*) FROM webhooks.runs WHERE event = e.id AND state = 1)::integer, e.dead";
+
+/// Runs `r`, their events `e` and deliveries `d`.
+pub(super) const RUNS: &str = " FROM webhooks.runs r JOIN webhooks.events e ON e.id = r.event JOIN webhooks.deliveries d ON d.id = e.delivery ";
+
+/// Adds the selection's conditions. What is asked for is bound, never written into the text.
+pub(super) fn select(query: &mut QueryBuilder<Postgres>, selection: &Selection) {
+    query.push(" WHERE true");
+    if let Some(number) = selection.event {
+        query.push(" AND e.id = ").push_bind(number);
+    }
+    if let Some(source) = &selection.source {
+        query.push(" AND d.source = ").push_bind(source.clone());
+    }
+    if let Some(id) = &selection.event_id {
+        query.push(" AND e.event_id = ").push_bind(storable(id));
+    }
+    if let Some(listener) = &selection.listener {
+        query.push(" AND r.listener = ").push_bind(storable(listener));
+    }
+    if let Some(state) = selection.state {
+        query.push(" AND r.state = ").push_bind(state_number(state));
+    }
+    if let Some(reason) = &selection.reason {
+        query.push(" AND r.reason = ").push_bind(storable(reason));
+    }
+    if let Some(after) = selection.after {
+        query.push(" AND d.received_at >= ").push_bind(time::millis(after));
+    }
+    if let Some(before) = selection.before {
+        query.push(" AND d.received_at < ").push_bind(time::millis(before));
+    }
+}
+
+/// Events with a run that is selected, the latest first.
+pub(super) async fn list(
+    connection: &mut PgConnection,
+    selection: &Selection,
+) -> sqlx::Result<Vec<EventSummary>> {
+    let mut query = QueryBuilder::new(SUMMARY);
+    query.push(
+        " FROM webhooks.events e JOIN webhooks.deliveries d ON d.id = e.delivery WHERE e.id IN (SELECT e.id",
+    );
+    query.push(RUNS);
+    select(&mut query, selection);
+    let limit = i64::from(selection.limit.unwrap_or(USUAL_LIMIT));
+    query.push(") ORDER BY e.id DESC LIMIT ").push_bind(limit);
+    query.build().fetch_all(connection).await?.iter().map(summary).collect()
+}
+
+/// One event with all that happened to it.
+pub(super) async fn show(connection: &mut PgConnection, event: i64) -> sqlx::Result<Option<EventRecord>> {
+    let mut query = QueryBuilder::new(SUMMARY);
+    query.push(", d.delivery, length(d.body)::bigint FROM webhooks.events e JOIN webhooks.deliveries d ON d.id = e.delivery");
+    query.push(" WHERE e.id = ").push_bind(event);
+    let Some(row) = query.build().fetch_optional(&mut *connection).await? else { return Ok(None) };
+    let delivery: Vec<u8> = row.try_get(8)?;
+    let body_bytes: Option<i64> = row.try_get(9)?;
+    let mut record = EventRecord {
+        summary: summary(&row)?,
+        delivery: hex::encode(delivery),
+        body_bytes: body_bytes.and_then(|it| u64::try_from(it).ok()),
+        runs: Vec::new(),
+    };
+    let sql = "SELECT id, listener, state, attempt, replay, due_at, settled_at, reason FROM webhooks.runs
+               WHERE event = $1 ORDER BY id";
+    for row in sqlx::query(sql).bind(event).fetch_all(&mut *connection).await? {
+        let mut run = run(&row)?;
+        run.failures = failures(connection, row.try_get(0)?).await?;
+        record.runs.push(run);
+    }
+    Ok(Some(record))
+}
+
+/// What is pending and dead, by listener.
+pub(super) async fn counts(connection: &mut PgConnection) -> sqlx::Result<Vec<ListenerCount>> {
+    let sql = "SELECT r.listener, count(*) FILTER (WHERE r.state = 0), count(*) FILTER (WHERE r.state = 2),
+                      (SELECT min(d.received_at) FROM webhooks.events e JOIN webhooks.deliveries d ON d.id = e.delivery
+                       WHERE e.id = min(r.event) FILTER (WHERE r.state = 0))
+               FROM webhooks.runs r WHERE r.state IN (0, 2) GROUP BY r.listener ORDER BY r.listener";
+    let rows: Vec<(String, i64, i64, Option<i64>)> = sqlx::query_as(sql).fetch_all(connection).await?;
+    let count = |it: i64| u64::try_from(it).unwrap_or_default();
+    let counts = rows.into_iter().map(|(listener, pending, dead, oldest)| ListenerCount {
+        listener,
+        pending: count(pending),
+        dead: count(dead),
+        oldest_pending: oldest.map(time::time),
+    });
+    Ok(counts.collect())
+}
+
+fn summary(row: &PgRow) -> sqlx::Result<EventSummary> {
+    Ok(EventSummary {
+        number: row.try_get(0)?,
+        source: row.try_get(1)?,
+        event_id: row.try_get(2)?,
+        event_type: row.try_get(3)?,
+        received_at: time::time(row.try_get(4)?),
+        pending: count(row, 5)?,
+        done: count(row, 6)?,
+        dead: count(row, 7)?,
+    })
+}
+
+fn run(row: &PgRow) -> sqlx::Result<RunRecord> {
+    let state = match row.try_get::<i16, _>(2)? {
+        0 => RunState::Pending,
+        1 => RunState::Done,
+        _ => RunState::Dead,
+    };
+    let due_at = time::time(row.try_get(5)?);
+    Ok(RunRecord {
+        listener: row.try_get(1)?,
+        state,
+        attempts: count(row, 3)?,
+        is_replay: row.try_get(4)?,
+        due_at: (state == RunState::Pending).then_some(due_at),
+        settled_at: row.try_get::<Option<i64>, _>(6)?.map(time::time),
+        reason: row.try_get(7)?,
+        failures: Vec::new(),
+    })
+}
+
+async fn failures(connection: &mut PgConnection, run: i64) -> sqlx::Result<Vec<FailedAttempt>> {
+    let sql = "SELECT attempt, at, error FROM webhooks.failures WHERE run = $1 ORDER BY attempt";
+    let rows = sqlx::query(sql).bind(run).fetch_all(connection).await?;
+    let failures = rows.iter().map(|row| {
+        Ok(FailedAttempt { attempt: count(row, 0)?, at: time::time(row.try_get(1)?), error: row.try_get(2)? })
+    });
+    failures.collect()
+}
+
+fn count(row: &PgRow, column: usize) -> sqlx::Result<u32> {
+    Ok(u32::try_from(row.try_get::<i32, _>(column)?).unwrap_or_default())
+}
+
+fn state_number(state: RunState) -> i16 {
+    match state {
+        RunState::Pending => 0,
+        RunState::Done => 1,
+        RunState::Dead => 2,
+    }
+}

@@ -1,0 +1,67 @@
+//! Forgets what has been kept for long enough, a little at a time.
+
+use sqlx::{Connection, PgConnection};
+
+use super::time::now;
+
+/// How many events a part of a sweep may touch.
+const PART: i64 = 500;
+
+/// Held while a part is swept: one process at a time is enough.
+const SWEEP_LOCK: i64 = 0x7768_7377;
+
+/// Takes the body from events that keep only their name; from a delivery, once none of its events needs it.
+const STRIP: &str = concat!(
+    "WITH due AS (
+    SELECT id, delivery FROM webhooks.events WHERE strip_at <= ",
+    now!(),
+    " ORDER BY strip_at LIMIT $2 FOR UPDATE SKIP LOCKED
+), stripped AS (
+    UPDATE webhooks.events e SET strip_at = NULL, stripped = true, payload = NULL FROM due WHERE e.id = due.id
+), bare AS (
+    UPDATE webhooks.deliveries d SET body = NULL, headers = NULL
+    WHERE d.id IN (SELECT delivery FROM due)
+      AND NOT EXISTS (SELECT FROM webhooks.events e
+                      WHERE e.delivery = d.id AND NOT e.stripped AND e.id NOT IN (SELECT id FROM due))
+)
+SELECT count(*) FROM due"
+);
+
+const PURGE: &str = concat!(
+    "WITH gone AS (
+    DELETE FROM webhooks.events WHERE id IN (
+        SELECT id FROM webhooks.events WHERE purge_at <= ",
+    now!(),
+    " ORDER BY purge_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING id, delivery
+), runs_gone AS (
+    DELETE FROM webhooks.runs WHERE event IN (SELECT id FROM gone) RETURNING id
+), failures_gone AS (
+    DELETE FROM webhooks.failures WHERE run IN (SELECT id FROM runs_gone)
+), deliveries_gone AS (
+    DELETE FROM webhooks.deliveries d
+    WHERE d.id IN (SELECT delivery FROM gone)
+      AND NOT EXISTS (SELECT FROM webhooks.events e WHERE e.delivery = d.id AND e.id NOT IN (SELECT id FROM gone))
+)
+SELECT count(*) FROM gone"
+);
+
+/// Forgets a part. `true`: there is more.
+pub(super) async fn sweep(connection: &mut PgConnection, turned: i64) -> sqlx::Result<bool> {
+    let mut transaction = connection.begin().await?;
+    let ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
+        .bind(SWEEP_LOCK)
+        .fetch_one(&mut *transaction)
+        .await?;
+    if !ours {
+        return Ok(false);
+    }
+    let mut more = false;
+    for sql in [STRIP, PURGE] {
+        let touched: i64 =
+            sqlx::query_scalar(sql).bind(turned).bind(PART).fetch_one(&mut *transaction).await?;
+        more |= touched >= PART;
+    }
+    transaction.commit().await?;
+    Ok(more)
+}
