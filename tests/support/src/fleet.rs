@@ -1,4 +1,4 @@
-//! `probe` processes that share a Redis.
+//! `probe` processes that share a Redis, or an inbox in PostgreSQL.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,25 +26,39 @@ pub struct Probe {
 /// How a probe is to be started.
 #[derive(Debug, Clone)]
 pub struct ProbeOptions {
-    redis: String,
-    idempotency: Vec<String>,
+    shared: Shared,
+    /// Lines of `[webhooks.idempotency]` or of `[webhooks.inbox]`.
+    lines: Vec<String>,
     one_thread: bool,
+}
+
+/// What the probes of a fleet have in common.
+#[derive(Debug, Clone)]
+enum Shared {
+    Redis(String),
+    Postgres(String),
 }
 
 impl ProbeOptions {
     /// With its claims in this Redis, and leases that last long enough not to matter.
     pub fn redis(url: &str) -> Self {
-        Self { redis: url.to_owned(), idempotency: Vec::new(), one_thread: false }
+        Self { shared: Shared::Redis(url.to_owned()), lines: Vec::new(), one_thread: false }
+    }
+
+    /// With its inbox in this PostgreSQL, and retries that come at once.
+    pub fn postgres(url: &str) -> Self {
+        let lines = vec!["backoff = \"1ms\"".to_owned()];
+        Self { shared: Shared::Postgres(url.to_owned()), lines, one_thread: false }
     }
 
     /// How long a lease lasts, `"600ms"`.
     pub fn lease(self, lease: &str) -> Self {
-        self.idempotency(&format!("lease = \"{lease}\""))
+        self.line(&format!("lease = \"{lease}\""))
     }
 
-    /// A line of `[webhooks.idempotency]`.
-    pub fn idempotency(mut self, line: &str) -> Self {
-        self.idempotency.push(line.to_owned());
+    /// A line of `[webhooks.idempotency]`, or of `[webhooks.inbox]`.
+    pub fn line(mut self, line: &str) -> Self {
+        self.lines.push(line.to_owned());
         self
     }
 
@@ -70,13 +84,17 @@ impl ProbeOptions {
     }
 
     fn settings(&self) -> String {
-        let Self { redis, idempotency, .. } = self;
-        let idempotency = idempotency.join("\n");
-        format!(
-            "[webhooks.idempotency]\nprovider = \"redis\"\n{idempotency}\n\
-             [webhooks.idempotency.redis]\nurl = \"{redis}\"\n\
-             [webhooks.sources.stripe]\nsecret = \"{SECRET}\"\n"
-        )
+        let lines = self.lines.join("\n");
+        let shared = match &self.shared {
+            Shared::Redis(url) => format!(
+                "[webhooks.idempotency]\nprovider = \"redis\"\n{lines}\n\
+                 [webhooks.idempotency.redis]\nurl = \"{url}\"\n"
+            ),
+            Shared::Postgres(url) => {
+                format!("[webhooks.inbox]\nprovider = \"postgres\"\nurl = \"{url}\"\n{lines}\n")
+            }
+        };
+        format!("{shared}[webhooks.sources.stripe]\nsecret = \"{SECRET}\"\n")
     }
 }
 
@@ -104,6 +122,11 @@ impl Probe {
         }
     }
 
+    /// Waits for a line of its log with this in it.
+    pub async fn logged(&self, text: &str) -> String {
+        self.process.stderr().line(|line| line.contains(text)).await
+    }
+
     /// Waits until the listener starts, fails or ends (`at`) this attempt at the event.
     pub async fn saw(&self, at: &str, listener: &str, id: &str, attempt: u32) {
         let wanted = |line: &str| {
@@ -128,6 +151,12 @@ impl Deeds {
     /// How often the listener started with the event.
     pub fn starts(&self, listener: &str, id: &str) -> usize {
         self.all_starts(listener).filter(|line| line["id"] == id).count()
+    }
+
+    /// How often the listener came to its end with the event.
+    pub fn ends(&self, listener: &str, id: &str) -> usize {
+        let ends = self.0.iter().filter(|line| line["at"] == "end" && line["listener"] == listener);
+        ends.filter(|line| line["id"] == id).count()
     }
 
     /// How often the listener started, with whatever event.

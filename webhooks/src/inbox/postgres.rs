@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::secret::Secret;
 use backlog::Backlog;
 use renew::RenewalLine;
+use suspect::Reserved;
 
 mod backlog;
 mod change;
@@ -30,6 +31,9 @@ mod text;
 mod time;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 /// The inbox in PostgreSQL.
 ///
 /// Every step is one statement, and so one round trip; the time is the server's.
@@ -37,6 +41,7 @@ pub(crate) struct PostgresInbox {
     pool: PgPool,
     renewals: RenewalLine,
     backlog: Backlog,
+    reserved: Arc<Reserved>,
     /// Something was put down that other processes may want to hear of.
     put_down: Notify,
     clock: Clock,
@@ -72,6 +77,7 @@ impl PostgresInbox {
             pool: opened.pool,
             renewals: RenewalLine::new(opened.address),
             backlog: Backlog::new(options.max_pending),
+            reserved: Arc::default(),
             put_down: Notify::new(),
             clock: options.clock,
             options: Options {
@@ -94,7 +100,7 @@ impl PostgresInbox {
         work: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>> + Send + Sync,
     ) -> Result<T, InboxError> {
         /// A server that does not answer for so long is as good as none: the provider waits.
-        const PATIENCE: Duration = Duration::from_secs(10);
+        const PATIENCE: Duration = Duration::from_secs(5);
         const TRIES: u32 = 4;
         let mut tries = 0;
         loop {
@@ -136,8 +142,8 @@ impl Inbox for PostgresInbox {
         let (wanted, turned, options) = (Arc::new(claim::Terms::of(&wanted)), self.turned(), self.options);
         Box::pin(async move {
             let claimed = self.ask(move |connection| {
-                let wanted = Arc::clone(&wanted);
-                Box::pin(async move { claim::claim(connection, &wanted, turned, &options).await })
+                let (wanted, reserved) = (Arc::clone(&wanted), Arc::clone(&self.reserved));
+                Box::pin(async move { claim::claim(connection, &wanted, turned, &options, &reserved).await })
             });
             let claimed = claimed.await?;
             self.backlog.note(-i64::try_from(claimed.crash_looped.len()).unwrap_or_default());

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
+use super::suspect::Reserved;
 use super::time::{self, now};
-use super::{Options, load, suspect};
+use super::{Options, load};
 use crate::inbox::{Claimed, ClaimedRun, Fence, Wanted};
 
 /// What is wanted, as columns.
 pub(super) struct Terms {
     pub(super) listeners: Vec<String>,
     /// How many runs of each.
-    rooms: Vec<i64>,
+    pub(super) rooms: Vec<i64>,
     /// Whether a dead run of it holds up those behind.
     pub(super) dead_blocks: Vec<bool>,
     limit: i64,
@@ -126,8 +127,12 @@ pub(super) async fn claim(
     terms: &Terms,
     turned: i64,
     options: &Options,
+    reserved: &Reserved,
 ) -> sqlx::Result<Claimed> {
     let mut claimed = Claimed::default();
+    if reserved.claim(connection, terms, turned, &mut claimed).await? {
+        return Ok(claimed);
+    }
     let taken = take(connection, terms, turned).await?;
     if taken.len() as i64 >= terms.limit {
         claimed.runs = load(connection, taken).await?;
@@ -137,8 +142,8 @@ pub(super) async fn claim(
     claimed.next_due = next_due;
     claimed.runs = load(connection, taken).await?;
     if suspects && claimed.runs.is_empty() {
-        suspect::claim(connection, terms, turned, options, &mut claimed).await?;
-        if !claimed.suspect {
+        reserved.find(connection, terms, turned, options, &mut claimed).await?;
+        if !reserved.claim(connection, terms, turned, &mut claimed).await? {
             let taken = take(connection, terms, turned).await?;
             claimed.runs = load(connection, taken).await?;
         }

@@ -1,4 +1,9 @@
 //! Runs whose last claim was never settled: run alone, and given up in the end.
+//!
+//! A process that finds one while it is busy reserves it: it takes no more until it is idle, and runs it then. Others
+//! go on meanwhile, for to them it is not due.
+
+use std::sync::{Mutex, PoisonError};
 
 use sqlx::PgConnection;
 
@@ -6,19 +11,23 @@ use super::Options;
 use super::claim::{self, Taken, Terms, in_order, suspects, wanted};
 use super::settle::closing;
 use super::time::now;
-use crate::inbox::{Claimed, CrashLooped, MAX_UNSETTLED, failure};
+use crate::inbox::{Claimed, CrashLooped, Fence, MAX_UNSETTLED, failure};
+
+/// The suspect that this process has reserved.
+#[derive(Default)]
+pub(super) struct Reserved(Mutex<Option<Fence>>);
 
 /// `$5`: how many claims in a row may come to nothing; `$6`, `$7`, `$8`: how long what is settled is kept; `$9`: what is
 /// noted.
 const GIVE_UP: &str = concat!(
     "WITH culprit AS (
-    SELECT r.id, r.attempt ",
+    SELECT r.id, r.attempt, r.held ",
     suspects!(),
     " AND r.unsettled >= $5 FOR UPDATE OF r SKIP LOCKED
 ), noted AS (
     INSERT INTO webhooks.failures (run, attempt, at, error) SELECT id, attempt, ",
     now!(),
-    ", $9 FROM culprit
+    ", $9 FROM culprit WHERE held
     ON CONFLICT DO NOTHING
 ), dead AS (
     UPDATE webhooks.runs r SET state = 2, unsettled = 0, held = false, reason = 'crash_loop', settled_at = ",
@@ -36,74 +45,106 @@ SELECT d.source, e.event_id, dead.listener, dead.spent
 FROM dead JOIN webhooks.events e ON e.id = dead.event JOIN webhooks.deliveries d ON d.id = e.delivery"
 );
 
-/// The one with the fewest claims that came to nothing comes first: the others are the likelier culprits.
-/// `$5`: the lease; `$6`: what is noted of the claim before.
-const TAKE: &str = concat!(
-    "WITH suspect AS (
-    SELECT r.id, r.attempt ",
-    suspects!(),
-    " ORDER BY r.unsettled, r.id LIMIT 1 FOR UPDATE OF r SKIP LOCKED
-), noted AS (
-    INSERT INTO webhooks.failures (run, attempt, at, error) SELECT id, attempt, ",
-    now!(),
-    ", $6 FROM suspect
-    ON CONFLICT DO NOTHING
-)
-UPDATE webhooks.runs r
-SET attempt = r.attempt + 1, spent = spent + 1, unsettled = unsettled + 1, held = true, due_at = ",
+/// The one with the fewest claims that came to nothing comes first: the others are the likelier culprits. `$5`: how long
+/// it is reserved.
+const RESERVE: &str = concat!(
+    "UPDATE webhooks.runs SET due_at = ",
     now!(),
     " + $5
-FROM suspect WHERE r.id = suspect.id
-RETURNING r.id, r.event, r.attempt, r.spent, r.replay, r.listener"
+WHERE id IN (SELECT r.id ",
+    suspects!(),
+    " ORDER BY r.unsettled, r.id LIMIT 1 FOR UPDATE OF r SKIP LOCKED)
+RETURNING id, attempt"
 );
 
-const ANY: &str = concat!("SELECT EXISTS (SELECT ", suspects!(), ")");
+/// `$2`: the run; `$3`: its attempt; `$4`: the lease; `$5`: what is noted of the claim before.
+const TAKE: &str = concat!(
+    "WITH suspect AS (
+    SELECT id, held FROM webhooks.runs WHERE id = $2 AND attempt = $3 AND state = 0 AND unsettled > 0 FOR UPDATE
+), taken AS (
+    UPDATE webhooks.runs r
+    SET attempt = attempt + 1, spent = spent + 1, unsettled = unsettled + 1, held = true, due_at = ",
+    now!(),
+    " + $4
+    FROM suspect WHERE r.id = suspect.id
+    RETURNING r.id, r.event, r.attempt, r.spent, r.replay, r.listener
+), noted AS (
+    INSERT INTO webhooks.failures (run, attempt, at, error) SELECT id, $3, ",
+    now!(),
+    ", $5 FROM suspect WHERE held
+    ON CONFLICT DO NOTHING
+)
+SELECT * FROM taken"
+);
 
-/// Gives up those that had their last chance, and takes one of the others if nothing runs here.
-pub(super) async fn claim(
-    connection: &mut PgConnection,
-    terms: &Terms,
-    turned: i64,
-    options: &Options,
-    claimed: &mut Claimed,
-) -> sqlx::Result<()> {
-    // Their own terms say how many are wanted of each; a suspect is one.
-    let rooms = vec![1_i64; terms.listeners.len()];
-    let given_up: Vec<(String, Option<String>, String, i32)> = sqlx::query_as(GIVE_UP)
-        .bind(turned)
-        .bind(&terms.listeners)
-        .bind(&rooms)
-        .bind(&terms.dead_blocks)
-        .bind(i64::from(MAX_UNSETTLED))
-        .bind(options.keep_done)
-        .bind(options.keep_body)
-        .bind(options.keep_dead)
-        .bind(failure::NEVER_ENDED)
-        .fetch_all(&mut *connection)
-        .await?;
-    claimed.crash_looped.extend(given_up.into_iter().map(|(source, event_id, listener, spent)| {
-        CrashLooped { source, event_id, listener, attempts: u32::try_from(spent).unwrap_or_default() }
-    }));
-    if terms.idle {
-        let taken: Vec<Taken> = sqlx::query_as(TAKE)
+impl Reserved {
+    /// Runs the one that is reserved, once this process is idle. `true`: there is one, and nothing else may be taken.
+    pub(super) async fn claim(
+        &self,
+        connection: &mut PgConnection,
+        terms: &Terms,
+        turned: i64,
+        claimed: &mut Claimed,
+    ) -> sqlx::Result<bool> {
+        let Some(fence) = *self.lock() else { return Ok(false) };
+        if terms.idle {
+            let taken: Vec<Taken> = sqlx::query_as(TAKE)
+                .bind(turned)
+                .bind(fence.run)
+                .bind(i32::try_from(fence.attempt).unwrap_or(i32::MAX))
+                .bind(terms.lease)
+                .bind(failure::NEVER_ENDED)
+                .fetch_all(&mut *connection)
+                .await?;
+            self.lock().take();
+            // If it took too long to become idle, it was another's meanwhile.
+            claimed.runs = claim::load(connection, taken).await?;
+            claimed.suspect = !claimed.runs.is_empty();
+        } else {
+            claimed.suspect = true;
+        }
+        Ok(claimed.suspect)
+    }
+
+    /// Gives up those that had their last chance, and reserves one of the others.
+    pub(super) async fn find(
+        &self,
+        connection: &mut PgConnection,
+        terms: &Terms,
+        turned: i64,
+        options: &Options,
+        claimed: &mut Claimed,
+    ) -> sqlx::Result<()> {
+        let given_up: Vec<(String, Option<String>, String, i32)> = sqlx::query_as(GIVE_UP)
             .bind(turned)
             .bind(&terms.listeners)
-            .bind(&rooms)
+            .bind(&terms.rooms)
             .bind(&terms.dead_blocks)
-            .bind(terms.lease)
+            .bind(i64::from(MAX_UNSETTLED))
+            .bind(options.keep_done)
+            .bind(options.keep_body)
+            .bind(options.keep_dead)
             .bind(failure::NEVER_ENDED)
             .fetch_all(&mut *connection)
             .await?;
-        claimed.suspect = !taken.is_empty();
-        claimed.runs = claim::load(connection, taken).await?;
-    } else {
-        claimed.suspect = sqlx::query_scalar(ANY)
+        claimed.crash_looped.extend(given_up.into_iter().map(|(source, event_id, listener, spent)| {
+            CrashLooped { source, event_id, listener, attempts: u32::try_from(spent).unwrap_or_default() }
+        }));
+        let found: Option<(i64, i32)> = sqlx::query_as(RESERVE)
             .bind(turned)
             .bind(&terms.listeners)
-            .bind(&rooms)
+            .bind(&terms.rooms)
             .bind(&terms.dead_blocks)
-            .fetch_one(connection)
+            .bind(terms.lease)
+            .fetch_optional(connection)
             .await?;
+        let fence =
+            found.and_then(|(run, attempt)| Some(Fence { run, attempt: u32::try_from(attempt).ok()? }));
+        *self.lock() = fence;
+        Ok(())
     }
-    Ok(())
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Fence>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
