@@ -1,0 +1,99 @@
+//! Who may run what, and for how long.
+
+use std::time::Duration;
+
+use super::world::{DAY, LEASE, World, wanted};
+use crate::inbox::record::Selection;
+use crate::inbox::{End, Wanted};
+
+pub(super) async fn a_claimed_run_is_nobody_elses(world: &World) {
+    world.put("1", &[("a", None)]).await;
+    world.one("a").await;
+    assert!(world.claim(&["a"]).await.runs.is_empty());
+}
+
+pub(super) async fn a_claim_counts_the_attempt_and_fences_the_last(world: &World) {
+    world.put("1", &[("a", None)]).await;
+    let first = world.one("a").await;
+    world.clock.advance(LEASE + Duration::from_secs(1));
+    let second = world.one("a").await;
+    assert_eq!((first.attempt, second.attempt), (1, 2));
+    assert!(!world.end(&first, End::Done).await, "the first attempt was overtaken");
+    assert!(!world.inbox.renew(first.fence, LEASE).await.unwrap());
+    assert!(world.inbox.renew(second.fence, LEASE).await.unwrap());
+    assert!(world.end(&second, End::Done).await);
+    assert!(!world.end(&second, End::Done).await, "it is settled already");
+}
+
+pub(super) async fn a_retry_falls_due_when_it_was_asked_to(world: &World) {
+    world.put("1", &[("a", None)]).await;
+    let run = world.one("a").await;
+    assert!(world.end(&run, End::Retry { delay: DAY, error: "later".into() }).await);
+    let claimed = world.claim(&["a"]).await;
+    assert!(claimed.runs.is_empty());
+    assert!(claimed.next_due.unwrap() > DAY / 2);
+    world.clock.advance(DAY);
+    assert_eq!(world.one("a").await.attempt, 2);
+}
+
+pub(super) async fn a_release_costs_nothing(world: &World) {
+    world.put("1", &[("a", None)]).await;
+    for _ in 0..10 {
+        let run = world.one("a").await;
+        assert_eq!(run.attempt, 1);
+        assert!(world.end(&run, End::Released).await);
+    }
+}
+
+pub(super) async fn a_renewed_lease_lasts(world: &World) {
+    world.put("1", &[("a", None)]).await;
+    let run = world.one("a").await;
+    for _ in 0..5 {
+        world.clock.advance(LEASE / 2);
+        assert!(world.inbox.renew(run.fence, LEASE).await.unwrap());
+        assert!(world.claim(&["a"]).await.runs.is_empty());
+    }
+}
+
+pub(super) async fn a_suspect_runs_alone_and_is_given_up_in_the_end(world: &World) {
+    world.put("culprit", &[("a", None)]).await;
+    world.one("a").await;
+    world.put("innocent", &[("a", None)]).await;
+    for attempt in 2..=3 {
+        world.clock.advance(LEASE * 2);
+        let busy = Wanted { idle: false, ..wanted(&["a"], 50) };
+        let busy = world.inbox.claim(busy).await.unwrap();
+        assert!(busy.suspect && busy.runs.is_empty(), "it waits until nothing else runs");
+        let claimed = world.claim(&["a"]).await;
+        assert!(claimed.suspect);
+        let [run] = &claimed.runs[..] else { panic!("a suspect runs alone") };
+        assert_eq!((run.event.id.as_deref(), run.attempt), (Some("culprit"), attempt));
+    }
+    world.clock.advance(LEASE * 2);
+    let claimed = world.claim(&["a"]).await;
+    assert_eq!(claimed.crash_looped[0].event_id.as_deref(), Some("culprit"));
+    assert_eq!(claimed.runs[0].event.id.as_deref(), Some("innocent"));
+    let dead = world.inbox.list(Selection::new().reason("crash_loop")).await.unwrap();
+    assert_eq!(dead.len(), 1);
+}
+
+pub(super) async fn only_known_listeners_are_claimed(world: &World) {
+    world.put("1", &[("a", None), ("newer", None)]).await;
+    assert_eq!(world.claim(&["a"]).await.runs.len(), 1);
+    let counts = world.inbox.counts().await.unwrap();
+    let newer = counts.iter().find(|it| it.listener == "newer").unwrap();
+    assert_eq!((newer.pending, newer.dead), (1, 0));
+    assert!(newer.oldest_pending.is_some());
+    assert_eq!(world.claim(&["newer"]).await.runs.len(), 1);
+}
+
+pub(super) async fn limits_are_kept(world: &World) {
+    for id in 0..10 {
+        world.put(&id.to_string(), &[("a", None), ("b", None)]).await;
+    }
+    let mut few = wanted(&["a", "b"], 5);
+    few.listeners[0].limit = 2;
+    let runs = world.inbox.claim(few).await.unwrap().runs;
+    assert_eq!(runs.iter().filter(|run| run.listener == "a").count(), 2);
+    assert_eq!(runs.len(), 5);
+}

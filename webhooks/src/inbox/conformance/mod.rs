@@ -1,0 +1,61 @@
+//! What every engine promises, written once and asked of each.
+
+mod claiming;
+mod keeping;
+mod operating;
+mod ordering;
+mod putting;
+mod world;
+
+macro_rules! every_engine_keeps {
+    ($($theme:ident: $($clause:ident),* $(,)?;)*) => {
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            $($(
+                #[tokio::test]
+                async fn $clause() {
+                    super::$theme::$clause(&super::world::sqlite()).await;
+                }
+            )*)*
+        }
+
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $($(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $clause() {
+                    super::$theme::$clause(&super::world::postgres().await).await;
+                }
+            )*)*
+        }
+    };
+}
+
+every_engine_keeps! {
+    putting:
+        an_event_is_put_down_once,
+        without_a_key_every_delivery_is_an_event,
+        a_batch_is_put_down_in_one_piece,
+        what_was_put_comes_back_byte_for_byte,
+        a_redelivery_revives_the_dead,
+        full_is_full;
+    claiming:
+        a_claimed_run_is_nobody_elses,
+        a_claim_counts_the_attempt_and_fences_the_last,
+        a_retry_falls_due_when_it_was_asked_to,
+        a_release_costs_nothing,
+        a_renewed_lease_lasts,
+        a_suspect_runs_alone_and_is_given_up_in_the_end,
+        only_known_listeners_are_claimed,
+        limits_are_kept;
+    ordering:
+        ordered_runs_go_one_at_a_time,
+        a_dead_head_is_skipped_or_blocks;
+    keeping:
+        bodies_go_first_then_names,
+        the_dead_and_the_pending_keep_their_bodies;
+    operating:
+        a_replay_begins_only_the_chosen_afresh,
+        what_is_forgotten_is_gone,
+        everything_is_shown;
+}

@@ -1,0 +1,53 @@
+//! What operators see and change.
+
+use std::time::Duration;
+
+use super::world::{World, failed};
+use crate::inbox::record::{RunState, Selection};
+use crate::inbox::{End, Put};
+use crate::store::DeadReason;
+
+pub(super) async fn a_replay_begins_only_the_chosen_afresh(world: &World) {
+    world.put("1", &[("a", None), ("b", None)]).await;
+    for run in world.claim(&["a", "b"]).await.runs {
+        world.end(&run, failed()).await;
+    }
+    let chosen = Selection::new().listener("b").state(RunState::Dead);
+    assert_eq!(world.inbox.replay(chosen.clone()).await.unwrap().runs, 1);
+    let run = world.claim(&["a", "b"]).await.runs.remove(0);
+    assert_eq!((&*run.listener, run.attempt, run.is_replay), ("b", 1, true));
+    assert_eq!(
+        world.inbox.replay(chosen.state(RunState::Pending)).await.unwrap().runs,
+        0,
+        "it runs just now"
+    );
+}
+
+pub(super) async fn what_is_forgotten_is_gone(world: &World) {
+    world.put("1", &[("a", None), ("b", None)]).await;
+    let run = world.one("a").await;
+    assert_eq!(world.inbox.forget(Selection::new().listener("a")).await.unwrap(), 1);
+    assert!(!world.end(&run, End::Done).await);
+    assert_eq!(world.inbox.list(Selection::new()).await.unwrap().len(), 1);
+    assert_eq!(world.inbox.forget(Selection::new()).await.unwrap(), 1);
+    assert!(world.inbox.list(Selection::new()).await.unwrap().is_empty());
+    assert_eq!(world.put("1", &[("a", None)]).await, Put::Stored);
+}
+
+pub(super) async fn everything_is_shown(world: &World) {
+    world.put("1", &[("a", None)]).await;
+    let run = world.one("a").await;
+    world.end(&run, End::Retry { delay: Duration::ZERO, error: "first".into() }).await;
+    let run = world.one("a").await;
+    world.end(&run, End::Dead { reason: DeadReason::AttemptsExhausted, error: "second".into() }).await;
+    let listed = world.inbox.list(Selection::new().event_id("1").reason("attempts_exhausted")).await.unwrap();
+    assert_eq!((listed[0].pending, listed[0].done, listed[0].dead), (0, 0, 1));
+    let shown = world.inbox.show(listed[0].number).await.unwrap().unwrap();
+    let errors: Vec<_> = shown.runs[0].failures.iter().map(|it| &*it.error).collect();
+    assert_eq!(errors, ["first", "second"]);
+    assert_eq!(shown.runs[0].state, RunState::Dead);
+    assert!(world.inbox.show(99).await.unwrap().is_none());
+    for none in [Selection::new().source("github"), Selection::new().state(RunState::Done)] {
+        assert!(world.inbox.list(none).await.unwrap().is_empty());
+    }
+}

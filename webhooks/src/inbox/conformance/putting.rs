@@ -1,0 +1,63 @@
+//! What is put down.
+
+use bytes::Bytes;
+
+use super::world::{MAX_PENDING, World, entry, failed, parcel, wanted};
+use crate::inbox::{End, InboxError, NewEntry, Payload, Put};
+
+pub(super) async fn an_event_is_put_down_once(world: &World) {
+    assert_eq!(world.put("1", &[("a", None), ("b", None)]).await, Put::Stored);
+    assert_eq!(world.put("1", &[("a", None), ("c", None)]).await, Put::Duplicate);
+    assert_eq!(world.claim(&["a", "b", "c"]).await.runs.len(), 2);
+}
+
+pub(super) async fn without_a_key_every_delivery_is_an_event(world: &World) {
+    for _ in 0..2 {
+        let nameless = NewEntry { key: None, id: None, ..entry("", &[("a", None)]) };
+        assert_eq!(world.inbox.put(parcel(vec![nameless])).await.unwrap(), [Put::Stored]);
+    }
+    assert_eq!(world.claim(&["a"]).await.runs.len(), 2);
+}
+
+pub(super) async fn a_batch_is_put_down_in_one_piece(world: &World) {
+    world.put("2", &[("a", None)]).await;
+    let batch = ["1", "2", "3", "1"].map(|id| entry(id, &[("a", None)])).into();
+    let puts = world.inbox.put(parcel(batch)).await.unwrap();
+    assert_eq!(puts, [Put::Stored, Put::Duplicate, Put::Stored, Put::Duplicate]);
+    assert_eq!(world.ids(&["a"]).await, ["2", "1", "3"]);
+}
+
+pub(super) async fn what_was_put_comes_back_byte_for_byte(world: &World) {
+    let own = NewEntry { payload: Payload::Own(Bytes::from_static(b"{}")), ..entry("2", &[("a", None)]) };
+    world.inbox.put(parcel(vec![entry("1", &[("a", None)]), own])).await.unwrap();
+    let runs = world.claim(&["a"]).await.runs;
+    let event = &runs[0].event;
+    assert_eq!((&event.body[..], &event.payload[..]), (&b"[123]"[..], &b"123"[..]));
+    assert_eq!(event.verified, parcel(Vec::new()).verified);
+    assert_eq!((event.source.as_str(), &*event.event_type, event.delivery_id), ("stripe", "paid", 7));
+    assert_eq!(event.headers, b"[[\"a\",\"b\"]]");
+    assert_eq!(&runs[1].event.payload[..], b"{}");
+}
+
+pub(super) async fn a_redelivery_revives_the_dead(world: &World) {
+    world.put("1", &[("a", None), ("b", None)]).await;
+    for run in world.claim(&["a", "b"]).await.runs {
+        let end = if run.listener == "a" { End::Done } else { failed() };
+        world.end(&run, end).await;
+    }
+    assert_eq!(world.put("1", &[("a", None), ("b", None)]).await, Put::Revived);
+    let run = world.claim(&["a", "b"]).await.runs.remove(0);
+    assert_eq!((&*run.listener, run.attempt, run.is_replay), ("b", 1, false));
+    assert_eq!(world.put("1", &[("a", None), ("b", None)]).await, Put::Duplicate);
+}
+
+pub(super) async fn full_is_full(world: &World) {
+    for id in 0..MAX_PENDING {
+        world.put(&id.to_string(), &[("a", None)]).await;
+    }
+    let put = world.inbox.put(parcel(vec![entry("one more", &[("a", None)])])).await;
+    assert!(matches!(put, Err(InboxError::Full)));
+    let run = world.inbox.claim(wanted(&["a"], 1)).await.unwrap().runs.remove(0);
+    world.end(&run, End::Done).await;
+    assert_eq!(world.put("one more", &[("a", None)]).await, Put::Stored);
+}

@@ -1,0 +1,140 @@
+//! An engine in a world whose time can be made to pass, and what to put into it.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+
+use crate::clock::Clock;
+use crate::delivery::SourceName;
+use crate::inbox::record::Selection;
+use crate::inbox::{
+    Claimed, ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, Wanted, WantedListener,
+};
+use crate::scheme::Verified;
+use crate::store::{DeadReason, EventKey};
+
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const LEASE: Duration = Duration::from_secs(60);
+pub(super) const MAX_PENDING: u64 = 100;
+
+/// An engine under test, with a clock to turn. Bodies are kept a day, what is done a week, what is dead a month.
+pub(super) struct World {
+    pub(super) inbox: Arc<dyn Inbox>,
+    pub(super) clock: Clock,
+    _keeps: Box<dyn std::any::Any>,
+}
+
+#[cfg(feature = "sqlite")]
+pub(super) fn sqlite() -> World {
+    use crate::inbox::sqlite::{SqliteInbox, SqliteOptions};
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::turnable();
+    let options = SqliteOptions {
+        path: folder.path().join("webhooks.db"),
+        keep_done: DAY * 7,
+        keep_body: DAY,
+        keep_dead: DAY * 30,
+        max_pending: MAX_PENDING,
+        clock: clock.clone(),
+        exclusive: true,
+    };
+    let (inbox, _) = SqliteInbox::open(options).unwrap();
+    World { inbox: Arc::new(inbox), clock, _keeps: Box::new(folder) }
+}
+
+#[cfg(feature = "postgres")]
+pub(super) async fn postgres() -> World {
+    use crate::inbox::postgres::{PostgresInbox, PostgresOptions};
+    let server = support::postgres_server::PostgresServer::shared();
+    let clock = Clock::turnable();
+    let options = PostgresOptions {
+        url: server.database().into(),
+        max_connections: 4,
+        keep_done: DAY * 7,
+        keep_body: DAY,
+        keep_dead: DAY * 30,
+        max_pending: MAX_PENDING,
+        clock: clock.clone(),
+    };
+    let (inbox, _) = PostgresInbox::open(options).await.unwrap();
+    World { inbox: Arc::new(inbox), clock, _keeps: Box::new(server) }
+}
+
+impl World {
+    pub(super) async fn put(&self, id: &str, runs: &[(&str, Option<u8>)]) -> Put {
+        self.inbox.put(parcel(vec![entry(id, runs)])).await.unwrap()[0]
+    }
+
+    pub(super) async fn claim(&self, listeners: &[&str]) -> Claimed {
+        self.inbox.claim(wanted(listeners, 50)).await.unwrap()
+    }
+
+    /// Claims, and says what.
+    pub(super) async fn ids(&self, listeners: &[&str]) -> Vec<String> {
+        self.claim(listeners).await.runs.into_iter().filter_map(|run| run.event.id).collect()
+    }
+
+    /// Claims the one run that there is.
+    pub(super) async fn one(&self, listener: &str) -> ClaimedRun {
+        let mut runs = self.claim(&[listener]).await.runs;
+        assert_eq!(runs.len(), 1);
+        runs.remove(0)
+    }
+
+    pub(super) async fn end(&self, run: &ClaimedRun, end: End) -> bool {
+        self.inbox.settle(run.fence, end).await.unwrap()
+    }
+
+    pub(super) async fn sweep(&self) {
+        while self.inbox.sweep().await.unwrap() {}
+    }
+
+    /// Of the latest event.
+    pub(super) async fn body_bytes(&self) -> Option<u64> {
+        let listed = self.inbox.list(Selection::new()).await.unwrap();
+        self.inbox.show(listed[0].number).await.unwrap().unwrap().body_bytes
+    }
+}
+
+/// A delivery of these events, whose body has five bytes.
+pub(super) fn parcel(events: Vec<NewEntry>) -> Parcel {
+    Parcel {
+        source: source(),
+        delivery_id: 7,
+        received_at: SystemTime::now(),
+        verified: Verified::by_secret(1).with_signed_at(SystemTime::UNIX_EPOCH + DAY),
+        headers: b"[[\"a\",\"b\"]]".to_vec(),
+        body: Bytes::from_static(b"[123]"),
+        events,
+    }
+}
+
+/// An event of this id, for these listeners, each with its order key.
+pub(super) fn entry(id: &str, runs: &[(&str, Option<u8>)]) -> NewEntry {
+    let runs = runs.iter().map(|(listener, order)| NewRun {
+        listener: (*listener).into(),
+        order_key: order.map(|it| [it; 16]),
+    });
+    NewEntry {
+        key: Some(EventKey::new(&source(), &[id.as_bytes()])),
+        id: Some(id.to_owned()),
+        event_type: "paid".to_owned(),
+        payload: Payload::Range { start: 1, length: 3 },
+        retention: DAY,
+        runs: runs.collect(),
+    }
+}
+
+pub(super) fn wanted(listeners: &[&str], limit: usize) -> Wanted {
+    let listener = |id: &&str| WantedListener { id: (*id).into(), limit: usize::MAX, dead_blocks: false };
+    Wanted { listeners: listeners.iter().map(listener).collect(), limit, lease: LEASE, idle: true }
+}
+
+pub(super) fn failed() -> End {
+    End::Dead { reason: DeadReason::Permanent, error: "no".to_owned() }
+}
+
+fn source() -> SourceName {
+    SourceName::new("stripe").unwrap()
+}
