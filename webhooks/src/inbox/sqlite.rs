@@ -100,25 +100,22 @@ impl SqliteInbox {
 impl Inbox for SqliteInbox {
     fn put(&self, parcel: Parcel) -> BoxFuture<'_, Result<Vec<Put>, InboxError>> {
         let (now, max_pending) = (self.now(), self.options.max_pending);
-        Box::pin(async move {
-            let put = self.writer.write(move |desk| put::put(desk, &parcel, now, max_pending)).await?;
-            put.ok_or(InboxError::Full)
-        })
+        Box::pin(self.writer.write(move |desk| put::put(desk, &parcel, now, max_pending)))
     }
 
     fn claim(&self, wanted: Wanted) -> BoxFuture<'_, Result<Claimed, InboxError>> {
         let (now, options) = (self.now(), self.options);
-        Box::pin(self.writer.write(move |desk| claim::claim(desk, &wanted, now, &options)))
+        Box::pin(self.writer.write(move |desk| Ok(claim::claim(desk, &wanted, now, &options)?)))
     }
 
     fn renew(&self, fence: Fence, lease: Duration) -> BoxFuture<'_, Result<bool, InboxError>> {
         let now = self.now();
-        Box::pin(self.writer.write(move |desk| claim::renew(desk, fence, now, lease)))
+        Box::pin(self.writer.write(move |desk| Ok(claim::renew(desk, fence, now, lease)?)))
     }
 
     fn settle(&self, fence: Fence, end: End) -> BoxFuture<'_, Result<bool, InboxError>> {
         let (now, options) = (self.now(), self.options);
-        Box::pin(self.writer.write(move |desk| settle::settle(desk, fence, &end, now, &options)))
+        Box::pin(self.writer.write(move |desk| Ok(settle::settle(desk, fence, &end, now, &options)?)))
     }
 
     fn counts(&self) -> BoxFuture<'_, Result<Vec<ListenerCount>, InboxError>> {
@@ -127,7 +124,7 @@ impl Inbox for SqliteInbox {
 
     fn sweep(&self) -> BoxFuture<'_, Result<bool, InboxError>> {
         let now = self.now();
-        Box::pin(self.writer.write(move |desk| sweep::sweep(desk, now)))
+        Box::pin(self.writer.write(move |desk| Ok(sweep::sweep(desk, now)?)))
     }
 
     fn list(&self, selection: Selection) -> BoxFuture<'_, Result<Vec<EventSummary>, InboxError>> {
@@ -140,11 +137,11 @@ impl Inbox for SqliteInbox {
 
     fn replay(&self, selection: Selection) -> BoxFuture<'_, Result<Replayed, InboxError>> {
         let now = self.now();
-        Box::pin(self.writer.write(move |desk| change::replay(desk, &selection, now)))
+        Box::pin(self.writer.write(move |desk| Ok(change::replay(desk, &selection, now)?)))
     }
 
     fn forget(&self, selection: Selection) -> BoxFuture<'_, Result<u64, InboxError>> {
         let (now, options) = (self.now(), self.options);
-        Box::pin(self.writer.write(move |desk| change::forget(desk, &selection, now, &options)))
+        Box::pin(self.writer.write(move |desk| Ok(change::forget(desk, &selection, now, &options)?)))
     }
 }

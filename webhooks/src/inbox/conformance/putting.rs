@@ -57,6 +57,9 @@ pub(super) async fn full_is_full(world: &World) {
     }
     let put = world.inbox.put(parcel(vec![entry("one more", &[("a", None)])])).await;
     assert!(matches!(put, Err(InboxError::Full)));
+    assert_eq!(world.put("0", &[("a", None)]).await, Put::Duplicate, "it needs no room");
+    let both = ["0", "one more"].map(|id| entry(id, &[("a", None)])).into();
+    assert!(matches!(world.inbox.put(parcel(both)).await, Err(InboxError::Full)), "all or nothing");
     let run = world.inbox.claim(wanted(&["a"], 1)).await.unwrap().runs.remove(0);
     world.end(&run, End::Done).await;
     assert_eq!(world.put("one more", &[("a", None)]).await, Put::Stored);

@@ -3,21 +3,12 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::time;
-use super::writer::Desk;
-use crate::inbox::{NewEntry, Parcel, Payload, Put};
+use super::writer::{Desk, Failed};
+use crate::inbox::{InboxError, NewEntry, Parcel, Payload, Put};
 
-/// Puts all events of a delivery down. `None`: there are too many pending runs already.
-pub(super) fn put(
-    desk: &mut Desk,
-    parcel: &Parcel,
-    now: i64,
-    max_pending: u64,
-) -> rusqlite::Result<Option<Vec<Put>>> {
-    let more: usize = parcel.events.iter().map(|event| event.runs.len()).sum();
-    let pending = desk.pending()?.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
-    if pending > max_pending {
-        return Ok(None);
-    }
+/// Puts all events of a delivery down. Refused where that would be too many pending runs: what is known already is
+/// answered even then.
+pub(super) fn put(desk: &mut Desk, parcel: &Parcel, now: i64, max_pending: u64) -> Result<Vec<Put>, Failed> {
     let mut delivery = None;
     let puts = parcel.events.iter().map(|entry| match known(desk, entry)? {
         Some(event) => revive(desk, event, now),
@@ -30,7 +21,11 @@ pub(super) fn put(
             Ok(Put::Stored)
         }
     });
-    puts.collect::<rusqlite::Result<_>>().map(Some)
+    let puts: Vec<Put> = puts.collect::<rusqlite::Result<_>>()?;
+    if puts.iter().any(|put| *put != Put::Duplicate) && desk.pending()? > max_pending {
+        return Err(Failed::Refused(InboxError::Full));
+    }
+    Ok(puts)
 }
 
 fn known(desk: &Desk, entry: &NewEntry) -> rusqlite::Result<Option<i64>> {

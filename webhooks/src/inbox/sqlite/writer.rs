@@ -1,6 +1,7 @@
 //! The one thread that writes: it commits whatever has queued up together.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 
 use rusqlite::{Connection, ErrorCode};
@@ -16,6 +17,14 @@ pub(super) struct Desk {
     pub(super) connection: Connection,
     /// How many runs are pending, where that is known: counting them for each delivery would be slow.
     pending: Option<u64>,
+}
+
+/// Why an order came to nothing. What it had written by then is undone.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// It may not be; nothing is wrong with the file.
+    Refused(InboxError),
+    Sqlite(rusqlite::Error),
 }
 
 /// At most so many orders share a commit, so that the first of them need not wait for a crowd.
@@ -39,7 +48,7 @@ impl Writer {
     /// Has something written. Returns when it is on disk, or when it is certain that it is not.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Desk) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&mut Desk) -> Result<T, Failed> + Send + 'static,
     ) -> Result<T, InboxError> {
         let (reply, answer) = oneshot::channel();
         let order = Errand { work: Some(work), done: None, reply };
@@ -86,18 +95,63 @@ impl Desk {
         }
     }
 
-    /// All of them or none: an error of one is one of the disk, and of concern to all.
+    /// Those that can be carried out, or none.
     fn commit(&mut self, together: &mut [Box<dyn Order>]) -> Result<(), InboxError> {
-        let result = self.connection.execute_batch("BEGIN IMMEDIATE").and_then(|()| {
-            together.iter_mut().try_for_each(|order| order.carry_out(self))?;
-            self.connection.execute_batch("COMMIT")
+        let result = self.run("BEGIN IMMEDIATE").and_then(|()| {
+            together.iter_mut().try_for_each(|order| self.attend_to(&mut **order))?;
+            self.run("COMMIT")
         });
         if result.is_err() && !self.connection.is_autocommit() {
             // Some errors have rolled back already; where this fails too, the next BEGIN says so.
-            let _ = self.connection.execute_batch("ROLLBACK");
+            let _ = self.run("ROLLBACK");
         }
         result.map_err(|error| inbox_error(&error))
     }
+
+    /// One order of those that share a commit. What is wrong with it alone is undone, and told to whoever gave it; what
+    /// is returned is wrong with the file, and of concern to all.
+    fn attend_to(&mut self, order: &mut dyn Order) -> rusqlite::Result<()> {
+        let pending = self.pending;
+        self.run("SAVEPOINT one")?;
+        // What an order leaves half done is undone.
+        let carried_out = catch_unwind(AssertUnwindSafe(|| order.carry_out(self)));
+        let failed = match carried_out {
+            Ok(Ok(())) => return self.run("RELEASE one"),
+            Ok(Err(Failed::Sqlite(error))) if concerns_all(&error) => return Err(error),
+            Ok(Err(Failed::Sqlite(error))) => {
+                tracing::error!(%error, "the inbox could not carry something out, and has undone it");
+                inbox_error(&error)
+            }
+            Ok(Err(Failed::Refused(error))) => error,
+            Err(_) => {
+                tracing::error!("a panic while the inbox was written: what it was about is undone");
+                InboxError::unavailable("something panicked while it was written")
+            }
+        };
+        self.run("ROLLBACK TO one")?;
+        self.run("RELEASE one")?;
+        self.pending = pending;
+        order.fail(failed);
+        Ok(())
+    }
+
+    fn run(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([]).map(drop)
+    }
+}
+
+/// Whether it is about the file rather than about what was to be written.
+fn concerns_all(error: &rusqlite::Error) -> bool {
+    !matches!(
+        error.sqlite_error_code(),
+        None | Some(
+            ErrorCode::ConstraintViolation
+                | ErrorCode::ParameterOutOfRange
+                | ErrorCode::TooBig
+                | ErrorCode::TypeMismatch
+                | ErrorCode::Unknown
+        )
+    )
 }
 
 /// What an error of SQLite's means to the rest.
@@ -110,28 +164,33 @@ pub(super) fn inbox_error(error: &rusqlite::Error) -> InboxError {
 
 /// Something to be written, and somebody who waits for it.
 trait Order: Send {
-    fn carry_out(&mut self, desk: &mut Desk) -> rusqlite::Result<()>;
+    fn carry_out(&mut self, desk: &mut Desk) -> Result<(), Failed>;
+    fn fail(&mut self, error: InboxError);
     fn answer(self: Box<Self>, committed: &Result<(), InboxError>);
 }
 
 struct Errand<F, T> {
     work: Option<F>,
-    done: Option<T>,
+    done: Option<Result<T, InboxError>>,
     reply: oneshot::Sender<Result<T, InboxError>>,
 }
 
-impl<T: Send, F: FnOnce(&mut Desk) -> rusqlite::Result<T> + Send> Order for Errand<F, T> {
-    fn carry_out(&mut self, desk: &mut Desk) -> rusqlite::Result<()> {
+impl<T: Send, F: FnOnce(&mut Desk) -> Result<T, Failed> + Send> Order for Errand<F, T> {
+    fn carry_out(&mut self, desk: &mut Desk) -> Result<(), Failed> {
         if let Some(work) = self.work.take() {
-            self.done = Some(work(desk)?);
+            self.done = Some(Ok(work(desk)?));
         }
         Ok(())
+    }
+
+    fn fail(&mut self, error: InboxError) {
+        self.done = Some(Err(error));
     }
 
     fn answer(self: Box<Self>, committed: &Result<(), InboxError>) {
         let answer = match (committed, self.done) {
             (Err(error), _) => Err(error.clone()),
-            (Ok(()), Some(done)) => Ok(done),
+            (Ok(()), Some(done)) => done,
             (Ok(()), None) => Err(InboxError::unavailable("nothing was done")),
         };
         // Whoever asked may have gone; what was written stays.
@@ -139,8 +198,77 @@ impl<T: Send, F: FnOnce(&mut Desk) -> rusqlite::Result<T> + Send> Order for Erra
     }
 }
 
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Writer")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join;
+
+    use super::*;
+
+    fn writer() -> Writer {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE numbers (number INTEGER UNIQUE)").unwrap();
+        Writer::start(connection, None).unwrap()
+    }
+
+    fn insert(desk: &mut Desk, number: i64) -> Result<(), Failed> {
+        desk.connection.execute("INSERT INTO numbers VALUES (?1)", [number])?;
+        Ok(())
+    }
+
+    fn count(desk: &mut Desk) -> Result<i64, Failed> {
+        Ok(desk.connection.query_row("SELECT count(*) FROM numbers", [], |row| row.get(0))?)
+    }
+
+    /// What `bad` does, in one commit with two good ones.
+    async fn among_others(bad: fn(&mut Desk) -> Result<(), Failed>) -> Result<(), InboxError> {
+        let writer = writer();
+        let (open, gate) = mpsc::channel::<()>();
+        let gated = writer.write(move |desk| {
+            // Until all of them are queued up.
+            let _ = gate.recv();
+            insert(desk, 0)
+        });
+        let queued = join(writer.write(bad), writer.write(|desk| insert(desk, 2)));
+        let opened = async { open.send(()).unwrap() };
+        let (first, ((failed, last), ())) = join(gated, join(queued, opened)).await;
+        first.unwrap();
+        last.unwrap();
+        assert_eq!(writer.write(count).await.unwrap(), 2, "what the bad one wrote is undone");
+        failed
+    }
+
+    #[tokio::test]
+    async fn an_order_that_fails_takes_no_other_with_it() {
+        let failed = among_others(|desk| {
+            insert(desk, 1)?;
+            insert(desk, 1)
+        });
+        assert!(matches!(failed.await, Err(InboxError::Unavailable(_))));
+        let refused = among_others(|desk| {
+            insert(desk, 1)?;
+            Err(Failed::Refused(InboxError::Full))
+        });
+        assert!(matches!(refused.await, Err(InboxError::Full)));
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_neither_the_thread_nor_what_shares_its_commit() {
+        let panicked = among_others(|desk| {
+            insert(desk, 1)?;
+            panic!("as it must never")
+        });
+        assert!(matches!(panicked.await, Err(InboxError::Unavailable(_))));
     }
 }
