@@ -14,6 +14,7 @@ use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::{Pkcs1v15Sign, PrivateKey};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use support::inbox::{InboxFolder, settled};
 use support::inside::{Inside, Post, Recorder, reason};
 use webhooks::{Builder, KeyFetcher, Webhooks};
 
@@ -233,8 +234,12 @@ const WEBHOOK_ID: &str = "4JH86294D6297924G";
 const PAYPAL_URL: &str = "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-b0d12406";
 
 fn paypal_source(certificate: &str) -> (Fixture, Builder) {
+    paypal_source_in(Webhooks::builder(), certificate)
+}
+
+fn paypal_source_in(builder: Builder, certificate: &str) -> (Fixture, Builder) {
     let fixture = Fixture::new(certificate);
-    let builder = Webhooks::builder().key_fetcher(fixture.clone());
+    let builder = builder.key_fetcher(fixture.clone());
     (fixture, builder.source("paypal", |source| source.secret(WEBHOOK_ID)))
 }
 
@@ -288,8 +293,20 @@ fn of_checksum(text: &str, filler: &str, checksum: u32) -> Vec<u8> {
 
 #[tokio::test]
 async fn paypal_crc_collision() {
-    let (_, builder) = paypal_source(include_str!("../keys/paypal.pem"));
-    let inside = Inside::with(builder).await;
+    let folder = InboxFolder::new();
+    let certificate = include_str!("../keys/paypal.pem");
+    for builder in [Webhooks::builder(), folder.sources(&[])] {
+        let (_, builder) = paypal_source_in(builder, certificate);
+        takes_no_other_body(&Inside::with(builder).await).await;
+    }
+}
+
+async fn takes_no_other_body(inside: &Inside) {
+    let handled = async || {
+        if let Some(inbox) = inside.webhooks.inbox() {
+            settled(&inbox).await;
+        }
+    };
     let genuine = br#"{"id":"WH-1","event_type":"PAYMENT.CAPTURE.COMPLETED","resource":{"amount":"1.00"}}"#;
     let filler = "AAAAAAAAAAAAAAAA";
     let forged = format!(
@@ -302,8 +319,11 @@ async fn paypal_crc_collision() {
     assert_eq!(inside.send(accepted.clone()).await.status, StatusCode::OK);
     let refused = inside.send(accepted.clone().body(&forged)).await;
     assert_eq!((refused.status, reason(&refused).as_str()), (StatusCode::UNAUTHORIZED, "token_reused"));
+    handled().await;
     assert_eq!(inside.heard_ids(), ["t-1"]);
+    assert_eq!(inside.report("paypal").count("rejected"), 1);
     assert_eq!(inside.send(accepted).await.status, StatusCode::OK, "the genuine one is a duplicate");
+    handled().await;
     assert_eq!(inside.heard_ids(), ["t-1"]);
 }
 

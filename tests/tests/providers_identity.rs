@@ -2,10 +2,11 @@
 
 use http::StatusCode;
 use support::described::{Parts, Signed, scheme};
+use support::inbox::{InboxFolder, settled};
 use support::inside::{Inside, Post, Recorder, reason};
 use support::sample::PUBLIC_URL;
 use support::sign::now_unix;
-use webhooks::{Reply, WebhookEvent, WebhookEventListener, Webhooks};
+use webhooks::{Builder, Reply, Selection, WebhookEvent, WebhookEventListener, Webhooks};
 
 const SECRET: &str = "key-3ax6xnjp29jd6fds4gc373sgvjxteol0";
 
@@ -28,9 +29,28 @@ fn mailgun(token: &str) -> String {
     String::from_utf8(body).expect("text")
 }
 
+/// Handled while the provider waits, and out of an inbox, which is returned so that it outlives the test.
+fn in_both_modes(provider: &str) -> [(Builder, Option<InboxFolder>); 2] {
+    let source = |builder: Builder| builder.source(provider, |it| it.secret(SECRET));
+    let folder = InboxFolder::new();
+    [(source(Webhooks::builder()), None), (source(folder.sources(&[])), Some(folder))]
+}
+
+/// Waits until everything that was accepted is handled.
+async fn handled(webhooks: &Webhooks) {
+    if let Some(inbox) = webhooks.inbox() {
+        settled(&inbox).await;
+    }
+}
+
 #[tokio::test]
 async fn mailgun_body_swap() {
-    let mailgun_inside = inside("mailgun").await;
+    for (builder, _folder) in in_both_modes("mailgun") {
+        is_good_for_one_body(Inside::with(builder).await).await;
+    }
+}
+
+async fn is_good_for_one_body(mailgun_inside: Inside) {
     let genuine = mailgun("5egbgr1vjgqxtrnp65xfznchgdccwh5d6i09vijqi3whgowmn6");
     let swapped = genuine.replace(r#""id":"42""#, r#""id":"1042""#);
     assert_ne!(genuine, swapped);
@@ -41,23 +61,29 @@ async fn mailgun_body_swap() {
     assert_eq!((refused.status, reason(&refused).as_str()), (StatusCode::UNAUTHORIZED, "token_reused"));
     assert_eq!(send(&genuine).await.status, StatusCode::OK, "its own body is a duplicate");
     assert_eq!(send(&swapped).await.status, StatusCode::UNAUTHORIZED);
+    handled(&mailgun_inside.webhooks).await;
     assert_eq!(mailgun_inside.heard().len(), 1);
+    assert_eq!(mailgun_inside.report("mailgun").count("rejected"), 2);
 
     assert_eq!(send(&mailgun("another-token")).await.status, StatusCode::OK);
+    handled(&mailgun_inside.webhooks).await;
     assert_eq!(mailgun_inside.heard().len(), 2);
 }
 
 #[tokio::test]
 async fn mailgun_body_swap_at_once() {
-    let inside = inside("mailgun").await;
     let genuine = mailgun("a-token");
     let bodies: Vec<_> = (0..8).map(|n| genuine.replace(r#""id":"42""#, &format!(r#""id":"{n}""#))).collect();
+    for (builder, _folder) in in_both_modes("mailgun") {
+        let inside = Inside::with(builder).await;
 
-    let replies = bodies.iter().map(|body| inside.send(Post::to("mailgun").body(body)));
-    let replies: Vec<Reply> = futures_util::future::join_all(replies).await;
+        let replies = bodies.iter().map(|body| inside.send(Post::to("mailgun").body(body)));
+        let replies: Vec<Reply> = futures_util::future::join_all(replies).await;
 
-    let accepted = replies.iter().filter(|it| it.status == StatusCode::OK).count();
-    assert_eq!((accepted, inside.heard().len()), (1, 1));
+        handled(&inside.webhooks).await;
+        let accepted = replies.iter().filter(|it| it.status == StatusCode::OK).count();
+        assert_eq!((accepted, inside.heard().len()), (1, 1));
+    }
 }
 
 /// What nobody listens to is not remembered, but its token is spent.
@@ -65,15 +91,35 @@ async fn mailgun_body_swap_at_once() {
 async fn mailgun_body_swap_of_an_ignored_event() {
     let opened = mailgun("a-token").replace("delivered", "opened");
     let delivered = mailgun("a-token");
-    let builder = Webhooks::builder().source("mailgun", |it| it.secret(SECRET));
-    let listener = Recorder::new("mailgun");
-    let webhooks = builder.listener(Only(listener.clone(), "delivered")).build().await.expect("webhooks");
+    for (builder, _folder) in in_both_modes("mailgun") {
+        let listener = Recorder::new("mailgun");
+        let only = Only(listener.clone(), "delivered");
+        let webhooks = builder.listener(only).build().await.expect("webhooks");
 
-    let first = webhooks.process(Post::to("mailgun").body(opened).into_request()).await;
-    assert_eq!(first.status, StatusCode::OK);
-    let swapped = webhooks.process(Post::to("mailgun").body(delivered).into_request()).await;
-    assert_eq!(swapped.status, StatusCode::UNAUTHORIZED);
-    assert!(listener.heard().is_empty());
+        let send = |body: &str| webhooks.process(Post::to("mailgun").body(body).into_request());
+        assert_eq!(send(&opened).await.status, StatusCode::OK);
+        assert_eq!(send(&delivered).await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(send(&opened).await.status, StatusCode::OK, "its own body is still ignored");
+        handled(&webhooks).await;
+        assert!(listener.heard().is_empty());
+        if let Some(inbox) = webhooks.inbox() {
+            assert!(inbox.list(Selection::new()).await.expect("an inbox").is_empty(), "nothing is stored");
+        }
+    }
+}
+
+/// What an inbox knows outlives the process, and with it which bodies tokens came with.
+#[tokio::test]
+async fn a_token_is_spent_for_the_next_process_too() {
+    let opened = mailgun("a-token").replace("delivered", "opened");
+    let folder = InboxFolder::new();
+    for (body, status) in [(&opened, StatusCode::OK), (&mailgun("a-token"), StatusCode::UNAUTHORIZED)] {
+        let builder = folder.sources(&[]).source("mailgun", |it| it.secret(SECRET));
+        let only = Only(Recorder::new("mailgun"), "delivered");
+        let webhooks = builder.listener(only).build().await.expect("webhooks");
+        let reply = webhooks.process(Post::to("mailgun").body(body).into_request()).await;
+        assert_eq!(reply.status, status);
+    }
 }
 
 /// A listener to one type of event.

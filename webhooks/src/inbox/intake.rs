@@ -7,10 +7,11 @@ use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore};
 
 use super::headers::{self, KeptHeaders};
-use super::{Inbox, InboxError, NewEntry, NewRun, Parcel, Payload, Put, StoredEvent, order};
+use super::{Inbox, InboxError, NewEntry, NewRun, Parcel, Payload, Put, SpentToken, StoredEvent, order};
 use crate::delivery::{Delivery, DeliveryId, SourceName};
 use crate::event::{NewEvent, WebhookEvent};
 use crate::outcome::Outcome;
+use crate::rejection::Rejection;
 use crate::run::inline::Job;
 
 /// Stores the deliveries of the sources that use the inbox.
@@ -43,24 +44,30 @@ impl Intake {
     pub(crate) async fn store(&self, jobs: Vec<Job>) -> Outcome {
         let Some(first) = jobs.first() else { return Outcome::Ignored };
         let Ok(_permit) = self.permits.try_acquire() else { return Outcome::Overloaded };
-        let delivery = Arc::clone(&first.event.delivery);
+        let (delivery, verified) = (Arc::clone(&first.event.delivery), first.event.verified);
         for job in jobs.iter().filter(|job| job.key.is_none()) {
             job.stats.without_id.increment();
         }
+        let tokens = jobs.iter().filter_map(spent_token).collect::<Vec<_>>();
+        // What nobody listens to leaves no trace but its token.
+        let events: Vec<_> = jobs.into_iter().filter(|job| !job.audience.is_empty()).collect();
+        let ignored = events.is_empty();
         let parcel = Parcel {
             source: delivery.source().clone(),
             delivery_id: delivery.id().bits(),
             received_at: delivery.received_at(),
-            verified: first.event.verified,
+            verified,
             headers: self
                 .sources
                 .get(delivery.source())
                 .map(|it| it.write(delivery.headers()))
                 .unwrap_or_default(),
             body: delivery.body().clone(),
-            events: jobs.into_iter().map(|job| entry(&delivery, job)).collect(),
+            tokens,
+            events: events.into_iter().map(|job| entry(&delivery, job)).collect(),
         };
         match self.inbox.put(parcel).await {
+            Ok(_) if ignored => Outcome::Ignored,
             Ok(puts) if puts.iter().all(|put| *put == Put::Duplicate) => Outcome::Duplicate,
             Ok(_) => {
                 self.wake.notify_one();
@@ -126,11 +133,19 @@ fn locate(body: &Bytes, payload: Bytes) -> Payload {
     }
 }
 
+fn spent_token(job: &Job) -> Option<SpentToken> {
+    let binding = job.binding.clone()?;
+    Some(SpentToken { binding, retention: job.retention })
+}
+
 fn refused(error: &InboxError) -> Outcome {
+    if let InboxError::TokenReused = error {
+        return Outcome::Rejected(Rejection::TokenReused);
+    }
     tracing::error!(%error, "the delivery could not be stored, and is not acknowledged");
     match error {
         InboxError::Full => Outcome::StoreFull,
-        InboxError::Unavailable(_) => Outcome::StoreUnavailable,
+        _ => Outcome::StoreUnavailable,
     }
 }
 

@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::delivery::SourceName;
+use crate::run::inline::Binding;
 use crate::run::lease::Claims;
 use crate::scheme::Verified;
 use crate::store::{DeadReason, EventKey};
@@ -46,6 +47,8 @@ use record::{EventRecord, EventSummary, Replayed, Selection};
 /// # Contract
 ///
 /// * [`put`](Self::put) answers only once everything is on disk, and puts down all of a delivery or nothing.
+/// * A token is good for the body that it first came with: a delivery with another is refused, and nothing of it is put
+///   down.
 /// * An event whose key is known is not put down again; its dead runs, if it has any, are begun afresh.
 /// * [`claim`](Self::claim) counts the attempt. A run whose last claim was never settled is a *suspect*: it is claimed
 ///   alone, when nothing else runs, and [`MAX_UNSETTLED`] such claims in a row make it dead.
@@ -105,7 +108,17 @@ pub(crate) struct Parcel {
     /// Those that may be kept, as [`headers`] writes them.
     pub(crate) headers: Vec<u8>,
     pub(crate) body: Bytes,
+    /// What the signature covers where it does not cover the body. Remembered for events that nobody listens to as well.
+    pub(crate) tokens: Vec<SpentToken>,
     pub(crate) events: Vec<NewEntry>,
+}
+
+/// A one-time token, and the body that it came with.
+#[derive(Debug)]
+pub(crate) struct SpentToken {
+    pub(crate) binding: Binding,
+    /// How long it is remembered from now on.
+    pub(crate) retention: Duration,
 }
 
 /// One event to be stored.
@@ -267,6 +280,8 @@ pub(crate) struct ListenerCount {
 pub(crate) enum InboxError {
     /// It holds as many pending runs as it may, or the disk is full.
     Full,
+    /// The delivery's token came with another body before. Nothing of the delivery was put down.
+    TokenReused,
     /// Everything else, in words.
     Unavailable(Arc<str>),
 }
@@ -281,6 +296,7 @@ impl fmt::Display for InboxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("the inbox is full"),
+            Self::TokenReused => f.write_str("the token came with another body before"),
             Self::Unavailable(why) => write!(f, "the inbox cannot be used: {why}"),
         }
     }

@@ -22,6 +22,7 @@ mod schema;
 mod settle;
 mod sweep;
 mod time;
+mod tokens;
 mod writer;
 
 /// The inbox in a SQLite file.

@@ -38,6 +38,9 @@ every_engine_keeps! {
         a_batch_is_put_down_in_one_piece,
         what_was_put_comes_back_byte_for_byte,
         a_redelivery_revives_the_dead,
+        a_token_is_good_for_one_body,
+        a_token_is_remembered_without_an_event,
+        what_does_not_fit_spends_no_token,
         full_is_full;
     claiming:
         a_claimed_run_is_nobody_elses,

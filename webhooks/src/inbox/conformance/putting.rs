@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::world::{MAX_PENDING, World, entry, failed, parcel, wanted};
+use super::world::{DAY, MAX_PENDING, World, entry, failed, parcel, wanted, with_token};
+use crate::inbox::record::Selection;
 use crate::inbox::{End, InboxError, NewEntry, Payload, Put};
 
 pub(super) async fn an_event_is_put_down_once(world: &World) {
@@ -49,6 +50,37 @@ pub(super) async fn a_redelivery_revives_the_dead(world: &World) {
     let run = world.claim(&["a", "b"]).await.runs.remove(0);
     assert_eq!((&*run.listener, run.attempt, run.is_replay), ("b", 1, false));
     assert_eq!(world.put("1", &[("a", None), ("b", None)]).await, Put::Duplicate);
+}
+
+pub(super) async fn a_token_is_good_for_one_body(world: &World) {
+    let put = |token: &str, body: &str, id: &str| {
+        let parcel = with_token(token, body, vec![entry(id, &[("a", None)])]);
+        async { world.inbox.put(parcel).await }
+    };
+    assert_eq!(put("t", "first", "1").await.unwrap(), [Put::Stored]);
+    assert_eq!(put("t", "first", "1").await.unwrap(), [Put::Duplicate]);
+    assert!(matches!(put("t", "second", "2").await, Err(InboxError::TokenReused)));
+    assert_eq!(world.ids(&["a"]).await, ["1"], "nothing of the other was put down");
+    assert_eq!(put("u", "second", "2").await.unwrap(), [Put::Stored]);
+}
+
+pub(super) async fn a_token_is_remembered_without_an_event(world: &World) {
+    let nobody_listens = || world.inbox.put(with_token("t", "first", Vec::new()));
+    assert!(nobody_listens().await.unwrap().is_empty());
+    assert!(nobody_listens().await.unwrap().is_empty());
+    let heard = || world.inbox.put(with_token("t", "second", vec![entry("1", &[("a", None)])]));
+    assert!(matches!(heard().await, Err(InboxError::TokenReused)));
+    assert!(world.inbox.list(Selection::new()).await.unwrap().is_empty());
+    world.clock.advance(DAY * 2);
+    world.sweep().await;
+    assert_eq!(heard().await.unwrap(), [Put::Stored], "it is forgotten");
+}
+
+pub(super) async fn what_does_not_fit_spends_no_token(world: &World) {
+    let events = |count: u64| (0..count).map(|id| entry(&id.to_string(), &[("a", None)])).collect();
+    let full = world.inbox.put(with_token("t", "first", events(MAX_PENDING + 1))).await;
+    assert!(matches!(full, Err(InboxError::Full)));
+    assert_eq!(world.inbox.put(with_token("t", "second", events(1))).await.unwrap(), [Put::Stored]);
 }
 
 pub(super) async fn full_is_full(world: &World) {

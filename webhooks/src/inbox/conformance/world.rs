@@ -9,8 +9,10 @@ use crate::clock::Clock;
 use crate::delivery::SourceName;
 use crate::inbox::record::Selection;
 use crate::inbox::{
-    Claimed, ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, Wanted, WantedListener,
+    Claimed, ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, SpentToken, Wanted,
+    WantedListener,
 };
+use crate::run::inline::Binding;
 use crate::scheme::Verified;
 use crate::store::{DeadReason, EventKey};
 
@@ -106,8 +108,16 @@ pub(super) fn parcel(events: Vec<NewEntry>) -> Parcel {
         verified: Verified::by_secret(1).with_signed_at(SystemTime::UNIX_EPOCH + DAY),
         headers: b"[[\"a\",\"b\"]]".to_vec(),
         body: Bytes::from_static(b"[123]"),
+        tokens: Vec::new(),
         events,
     }
+}
+
+/// A delivery of these events, whose token came with this body.
+pub(super) fn with_token(token: &str, body: &str, events: Vec<NewEntry>) -> Parcel {
+    let binding =
+        Binding { key: EventKey::new(&source(), &[b"token", token.as_bytes()]), body: body.to_owned() };
+    Parcel { tokens: vec![SpentToken { binding, retention: DAY }], ..parcel(events) }
 }
 
 /// An event of this id, for these listeners, each with its order key.

@@ -2,13 +2,18 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::time;
 use super::writer::{Desk, Failed};
+use super::{time, tokens};
 use crate::inbox::{InboxError, NewEntry, Parcel, Payload, Put};
 
 /// Puts all events of a delivery down. Refused where that would be too many pending runs: what is known already is
 /// answered even then.
 pub(super) fn put(desk: &mut Desk, parcel: &Parcel, now: i64, max_pending: u64) -> Result<Vec<Put>, Failed> {
+    for token in &parcel.tokens {
+        if !tokens::bind(&desk.connection, token, now)? {
+            return Err(Failed::Refused(InboxError::TokenReused));
+        }
+    }
     let mut delivery = None;
     let puts = parcel.events.iter().map(|entry| match known(desk, entry)? {
         Some(event) => revive(desk, event, now),

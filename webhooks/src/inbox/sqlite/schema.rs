@@ -9,7 +9,8 @@ const VERSION: i64 = 1;
 const APPLICATION: i64 = 0x7768_3031;
 
 /// `deliveries` are requests, `events` what happened (a batch has several), `runs` one listener's part in one event,
-/// `failures` the attempts that came to nothing.
+/// `failures` the attempts that came to nothing. `tokens` are those that signatures cover instead of bodies, each with
+/// the digest of the body that it first came with.
 ///
 /// A run's `state` is 0 pending, 1 done, 2 dead. `attempt` only grows and is the fence; `spent` is what counts against
 /// `max_attempts` and begins afresh with a replay; `unsettled` is how many claims in a row were never settled.
@@ -64,6 +65,12 @@ CREATE INDEX runs_due ON runs (listener, due_at, id) WHERE state = 0;
 CREATE INDEX runs_suspect ON runs (unsettled, due_at) WHERE state = 0 AND unsettled > 0;
 CREATE INDEX runs_ordered ON runs (listener, order_key, event) WHERE state <> 1 AND order_key IS NOT NULL;
 CREATE INDEX runs_dead ON runs (event) WHERE state = 2;
+CREATE TABLE tokens (
+    key TEXT PRIMARY KEY,
+    body TEXT NOT NULL,
+    until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX tokens_until ON tokens (until);
 CREATE TABLE failures (
     run INTEGER NOT NULL,
     attempt INTEGER NOT NULL,

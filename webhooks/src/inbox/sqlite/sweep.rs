@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::tokens;
 use super::writer::Desk;
 
 /// How many events a part of a sweep may touch.
@@ -16,8 +17,9 @@ pub(super) fn sweep(desk: &mut Desk, now: i64) -> rusqlite::Result<bool> {
     let connection = &desk.connection;
     let stripped = strip(connection, now)?;
     let purged = purge(connection, now)?;
+    let spent = is_part(tokens::forget(connection, now, PART)?);
     let shrunk = shrink(connection)?;
-    Ok(stripped || purged || shrunk)
+    Ok(stripped || purged || spent || shrunk)
 }
 
 /// Forgets an event altogether, and its delivery if it was the last of it.
