@@ -29,6 +29,7 @@ mod suspect;
 mod sweep;
 mod text;
 mod time;
+mod tokens;
 mod watch;
 
 #[cfg(test)]
@@ -89,6 +90,15 @@ impl PostgresInbox {
         Ok((inbox, opened.warnings))
     }
 
+    /// What is known already is answered even when no more can be stored.
+    async fn known(&self, parcel: &Arc<put::Rows>, refusal: InboxError) -> Result<Vec<Put>, InboxError> {
+        let is_duplicate = self.ask(|connection| {
+            let parcel = Arc::clone(parcel);
+            Box::pin(async move { put::is_duplicate(connection, &parcel).await })
+        });
+        if is_duplicate.await? { Ok(vec![Put::Duplicate; parcel.len()]) } else { Err(refusal) }
+    }
+
     /// By how many milliseconds a test has turned the clock.
     fn turned(&self) -> i64 {
         time::millis(self.clock.wall()) - time::millis(SystemTime::now())
@@ -125,13 +135,16 @@ impl PostgresInbox {
 impl Inbox for PostgresInbox {
     fn put(&self, parcel: Parcel) -> BoxFuture<'_, Result<Vec<Put>, InboxError>> {
         Box::pin(async move {
-            self.backlog.admit(&self.pool, parcel.events.iter().map(|it| it.runs.len()).sum()).await?;
+            let more = parcel.events.iter().map(|it| it.runs.len()).sum();
             let (parcel, turned) = (Arc::new(put::Rows::of(parcel)), self.turned());
+            if let Err(full) = self.backlog.admit(&self.pool, more).await {
+                return self.known(&parcel, full).await;
+            }
             let put = self.ask(move |connection| {
                 let parcel = Arc::clone(&parcel);
                 Box::pin(async move { put::put(connection, &parcel, turned).await })
             });
-            let put = put.await?;
+            let put = put.await??;
             self.backlog.note(put.begun);
             self.put_down.notify_one();
             Ok(put.entries)

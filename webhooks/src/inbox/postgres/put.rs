@@ -1,10 +1,11 @@
 //! Puts a delivery down.
 
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use super::text::storable;
 use super::time::{self, now};
-use crate::inbox::{NewRun, Parcel, Payload, Put};
+use super::tokens;
+use crate::inbox::{InboxError, NewRun, Parcel, Payload, Put};
 
 /// What became of a parcel.
 pub(super) struct Stored {
@@ -96,8 +97,39 @@ LEFT JOIN reopened ON reopened.key = entry.key
 ORDER BY entry.position"
 );
 
-/// Puts all events of a delivery down.
-pub(super) async fn put(connection: &mut PgConnection, rows: &Rows, turned: i64) -> sqlx::Result<Stored> {
+/// Puts all events of a delivery down, and what its signature covers instead of its body.
+pub(super) async fn put(
+    connection: &mut PgConnection,
+    rows: &Rows,
+    turned: i64,
+) -> sqlx::Result<Result<Stored, InboxError>> {
+    if rows.parcel.tokens.is_empty() {
+        return put_events(connection, rows, turned).await.map(Ok);
+    }
+    let mut transaction = connection.begin().await?;
+    sqlx::query("SET LOCAL synchronous_commit = on").execute(&mut *transaction).await?;
+    for token in &rows.parcel.tokens {
+        if !tokens::bind(&mut transaction, token, turned).await? {
+            return Ok(Err(InboxError::TokenReused));
+        }
+    }
+    let stored = put_events(&mut transaction, rows, turned).await?;
+    transaction.commit().await?;
+    Ok(Ok(stored))
+}
+
+/// Whether all of it is known, and nothing of it would be begun afresh. A token would have to be tied first.
+pub(super) async fn is_duplicate(connection: &mut PgConnection, rows: &Rows) -> sqlx::Result<bool> {
+    if !rows.parcel.tokens.is_empty() {
+        return Ok(false);
+    }
+    let sql = "SELECT count(*) FROM unnest($1::text[]) AS wanted (key)
+               WHERE NOT EXISTS (SELECT FROM webhooks.events e WHERE e.key = wanted.key AND e.dead = 0)";
+    let unknown: i64 = sqlx::query_scalar(sql).bind(&rows.keys).fetch_one(connection).await?;
+    Ok(unknown == 0)
+}
+
+async fn put_events(connection: &mut PgConnection, rows: &Rows, turned: i64) -> sqlx::Result<Stored> {
     let verified = &rows.parcel.verified;
     let found: Vec<(bool, bool, Option<i64>, i64)> = sqlx::query_as(PUT)
         .bind(turned)
@@ -142,6 +174,11 @@ pub(super) async fn put(connection: &mut PgConnection, rows: &Rows, turned: i64)
 }
 
 impl Rows {
+    /// How many events there are.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     pub(super) fn of(mut parcel: Parcel) -> Self {
         let events = std::mem::take(&mut parcel.events);
         let mut rows = Self {

@@ -9,7 +9,8 @@ const VERSION: i32 = 1;
 const MIGRATION_LOCK: i64 = 0x7768_3031;
 
 /// `deliveries` are requests, `events` what happened (a batch has several), `runs` one listener's part in one event,
-/// `failures` the attempts that came to nothing.
+/// `failures` the attempts that came to nothing. `tokens` are those that signatures cover instead of bodies, each with
+/// the digest of the body that it first came with.
 ///
 /// A run's `state` is 0 pending, 1 done, 2 dead. `attempt` only grows and is the fence; `spent` is what counts against
 /// `max_attempts` and begins afresh with a replay; `unsettled` is how many claims in a row were never settled; `held`
@@ -76,6 +77,12 @@ CREATE INDEX runs_suspect ON webhooks.runs (due_at) WHERE state = 0 AND unsettle
 CREATE INDEX runs_ordered ON webhooks.runs (listener, order_key, event) WHERE state <> 1 AND order_key IS NOT NULL;
 CREATE UNIQUE INDEX runs_held ON webhooks.runs (listener, order_key) WHERE held AND order_key IS NOT NULL;
 CREATE INDEX runs_dead ON webhooks.runs (event) WHERE state = 2;
+CREATE TABLE webhooks.tokens (
+    key text PRIMARY KEY,
+    body text NOT NULL,
+    until bigint NOT NULL
+);
+CREATE INDEX tokens_until ON webhooks.tokens (until);
 CREATE TABLE webhooks.failures (
     run bigint NOT NULL,
     attempt integer NOT NULL,

@@ -3,6 +3,7 @@
 use sqlx::{Connection, PgConnection};
 
 use super::time::now;
+use super::tokens;
 
 /// How many events a part of a sweep may touch.
 const PART: i64 = 500;
@@ -62,6 +63,8 @@ pub(super) async fn sweep(connection: &mut PgConnection, turned: i64) -> sqlx::R
             sqlx::query_scalar(sql).bind(turned).bind(PART).fetch_one(&mut *transaction).await?;
         more |= touched >= PART;
     }
+    let spent = tokens::forget(&mut transaction, PART, turned).await?;
+    more |= i64::try_from(spent).is_ok_and(|spent| spent >= PART);
     transaction.commit().await?;
     Ok(more)
 }

@@ -72,6 +72,7 @@ fn parcel(ids: &[String], listeners: &[&str], order: Option<u8>) -> Parcel {
         verified: Verified::new(),
         headers: Vec::new(),
         body: Bytes::from_static(b"{}"),
+        tokens: Vec::new(),
     }
 }
 
