@@ -5,10 +5,13 @@
 //! out is a slow sender of a large body, which is what an attacker must be to hold memory at all.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use tokio::sync::Notify;
+
+use crate::metrics::{self, Gauge};
 
 /// The budget, shared by all bodies.
 #[derive(Debug, Clone)]
@@ -20,9 +23,9 @@ struct Shared {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    used: u64,
+    used: Used,
     next: u64,
     readers: HashMap<u64, Reader>,
 }
@@ -51,7 +54,8 @@ pub(crate) struct NoRoom;
 
 impl BodyBudget {
     pub(crate) fn new(limit: u64) -> Self {
-        Self(Arc::new(Shared { limit, state: Mutex::default() }))
+        let used = Used { bytes: 0, gauge: metrics::BUFFERED.gauged([]) };
+        Self(Arc::new(Shared { limit, state: Mutex::new(State { used, next: 0, readers: HashMap::new() }) }))
     }
 
     /// A share for a body that is about to arrive; nothing yet.
@@ -86,8 +90,8 @@ impl Buffered {
             Some(reader) if !reader.evicted => reader.bytes = reader.bytes.saturating_add(bytes),
             _ => return Err(NoRoom),
         }
-        state.used = state.used.saturating_add(bytes);
-        while state.used > limit {
+        state.used.add(bytes);
+        while state.used.bytes > limit {
             state.evict().ok_or(NoRoom)?;
         }
         match state.readers.get(&self.reader) {
@@ -113,7 +117,7 @@ impl Drop for Buffered {
     fn drop(&mut self) {
         let mut state = self.budget.lock();
         if let Some(reader) = state.readers.remove(&self.reader) {
-            state.used -= reader.bytes;
+            state.used.subtract(reader.bytes);
         }
     }
 }
@@ -130,8 +134,32 @@ impl State {
         victim.evicted = true;
         victim.told.notify_one();
         // Freed in the count now, and in memory as soon as its task hears of it.
-        self.used -= std::mem::take(&mut victim.bytes);
+        self.used.subtract(std::mem::take(&mut victim.bytes));
         Some(())
+    }
+}
+
+/// All readers' bytes together, here and in the metrics. Changes are told, not sums: there may be several budgets.
+struct Used {
+    bytes: u64,
+    gauge: Gauge,
+}
+
+impl Used {
+    fn add(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.gauge.add(bytes as f64);
+    }
+
+    fn subtract(&mut self, bytes: u64) {
+        self.bytes -= bytes;
+        self.gauge.subtract(bytes as f64);
+    }
+}
+
+impl fmt::Debug for Used {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.bytes, f)
     }
 }
 
@@ -146,9 +174,9 @@ mod tests {
         slow.add(90).unwrap();
         quick.add(20).unwrap();
         assert!(slow.add(1).is_err());
-        assert_eq!(budget.lock().used, 20);
+        assert_eq!(budget.lock().used.bytes, 20);
         drop((slow, quick));
-        assert_eq!(budget.lock().used, 0);
+        assert_eq!(budget.lock().used.bytes, 0);
     }
 
     #[test]

@@ -22,7 +22,9 @@ mod http;
 mod inbox;
 mod life;
 mod listener;
+mod metrics;
 mod outcome;
+mod printable;
 mod problem;
 mod processor;
 mod rejection;
@@ -104,6 +106,10 @@ pub mod guide {}
 #[cfg(doc)]
 #[doc = include_str!("docs/from_pyfly.md")]
 pub mod from_pyfly {}
+
+#[cfg(doc)]
+#[doc = include_str!("docs/observability.md")]
+pub mod observability {}
 
 #[cfg(doc)]
 #[doc = include_str!("docs/schemes.md")]

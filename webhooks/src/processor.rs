@@ -7,6 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::StreamExt;
 use http::{HeaderMap, Method};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::budget::Buffered;
 use crate::clock::Clock;
@@ -17,7 +19,8 @@ use crate::life::{Passage, Phase};
 use crate::outcome::Outcome;
 use crate::reply::Reply;
 use crate::run::inline::{Inline, Job, Turn};
-use crate::seen::Seen;
+use crate::scheme::Verified;
+use crate::seen::{Cause, Seen};
 use crate::source::Source;
 use crate::stats::SourceReport;
 use crate::store::StoreError;
@@ -64,20 +67,23 @@ impl WebhookProcessor {
         headers: &HeaderMap,
     ) -> Result<Admission, Box<Reply>> {
         let began = Instant::now();
-        let refused =
-            |source: Option<&Source>, outcome| Err(Box::new(self.reply(source, id, outcome, began)));
         if !self.0.enabled {
-            return refused(None, Outcome::Disabled);
+            return Err(Box::new(self.astray(id, Outcome::Disabled, began)));
         }
-        let Some(source) = self.0.sources.get(source) else { return refused(None, Outcome::UnknownSource) };
+        let Some(source) = self.0.sources.get(source) else {
+            return Err(Box::new(self.astray(id, Outcome::UnknownSource, began)));
+        };
         // Begun before the phase is looked at: who is let in is waited for.
         let passage = self.0.inline.life.begin();
-        if self.0.inline.life.phase() >= Phase::Closed {
-            return refused(Some(source), Outcome::ShuttingDown);
-        }
-        match source.admit(method, headers) {
-            Ok(()) => Ok(Admission { source: Arc::clone(source), id, began, passage }),
-            Err(outcome) => refused(Some(source), outcome),
+        let span = tracing::info_span!(
+            "delivery", source = source.name.as_str(), delivery = %id, outcome = Empty, status = Empty
+        );
+        let admission = Admission { source: Arc::clone(source), id, began, _passage: passage, span };
+        let closed = self.0.inline.life.phase() >= Phase::Closed;
+        let judged = if closed { Err(Outcome::ShuttingDown) } else { source.admit(method, headers) };
+        match judged {
+            Ok(()) => Ok(admission),
+            Err(outcome) => Err(Box::new(self.refuse(&admission, outcome))),
         }
     }
 
@@ -89,60 +95,86 @@ impl WebhookProcessor {
         delivery: Delivery,
         unverified: Option<Buffered>,
     ) -> Reply {
-        let Admission { source, id, began, passage } = admission;
-        let jobs = self.jobs(&source, delivery).await;
-        drop(unverified);
-        // The two drivers: handled while the provider waits, or stored and handled after.
-        let outcome = match (jobs, &self.0.inbox) {
-            (Ok(jobs), Some(inbox)) if inbox.intake.takes(&source.name) => inbox.intake.store(jobs).await,
-            (Ok(jobs), _) => self.handle(jobs, passage).await,
-            (Err(outcome), _) => outcome,
+        let (source, id, span) = (Arc::clone(&admission.source), admission.id, admission.span.clone());
+        let path = async {
+            let verified = match Self::verified(&source, &delivery).await {
+                Ok(verified) => verified,
+                Err(outcome) => return self.refuse(&admission, outcome),
+            };
+            drop(unverified);
+            let outcome = match (Self::jobs(&source, delivery, verified), &self.0.inbox) {
+                // The two drivers: handled while the provider waits, or stored and handled after.
+                (Ok(jobs), Some(inbox)) if inbox.intake.takes(&source.name) => inbox.intake.store(jobs).await,
+                (Ok(jobs), _) if !jobs.is_empty() => return self.handle(jobs, admission).await,
+                (Ok(_), _) => Outcome::Ignored,
+                (Err(outcome), _) => outcome,
+            };
+            self.0.end(&admission, &outcome, Cause::Known);
+            reply(&source, id, outcome)
         };
-        self.reply(Some(&source), id, outcome, began)
+        path.instrument(span).await
     }
 
-    /// Ends an admitted request whose body did not come.
+    /// Ends an admitted request that nothing vouches for: its body did not come, or was not believed.
     pub(crate) fn refuse(&self, admission: &Admission, outcome: Outcome) -> Reply {
-        self.reply(Some(&admission.source), admission.id, outcome, admission.began)
+        self.0.end(admission, &outcome, Cause::Stranger);
+        reply(&admission.source, admission.id, outcome)
     }
 
-    async fn jobs(&self, source: &Source, delivery: Delivery) -> Result<Vec<Job>, Outcome> {
-        source.limit(&delivery)?;
-        source.greet(&delivery)?;
-        let verified = source.verify(&delivery).await?;
+    async fn verified(source: &Source, delivery: &Delivery) -> Result<Verified, Outcome> {
+        source.limit(delivery)?;
+        source.greet(delivery)?;
+        source.verify(delivery).await
+    }
+
+    fn jobs(source: &Source, delivery: Delivery, verified: Verified) -> Result<Vec<Job>, Outcome> {
         source.acknowledge(&delivery, &verified)?;
         source.events(delivery, verified)
     }
 
     /// Handles the events in a task of their own, spawned before the first claim: a client that hangs up then neither
-    /// cancels a run nor strands a claim.
-    async fn handle(&self, mut jobs: Vec<Job>, passage: Passage) -> Outcome {
+    /// cancels a run nor strands a claim, and what became of the delivery is told all the same.
+    async fn handle(&self, mut jobs: Vec<Job>, admission: Admission) -> Reply {
+        let (source, id, span) = (Arc::clone(&admission.source), admission.id, admission.span.clone());
         let core = Arc::clone(&self.0);
-        let task = match jobs.pop() {
-            None => return Outcome::Ignored,
-            Some(job) if jobs.is_empty() => tokio::spawn(async move {
-                let _passage = passage;
-                core.inline.handle(job, Turn::Now).await
-            }),
-            Some(last) => tokio::spawn(async move {
-                let _passage = passage;
-                jobs.push(last);
-                let parts = jobs.into_iter().map(|job| core.inline.handle(job, Turn::Wait));
-                let outcomes = futures_util::stream::iter(parts).buffer_unordered(Self::BATCH_WIDTH);
-                outcomes.fold(Outcome::Ignored, |worst, outcome| ready(worst.worse(outcome))).await
-            }),
+        let handled = async move {
+            let outcome = match jobs.pop() {
+                Some(job) if jobs.is_empty() => core.inline.handle(job, Turn::Now).await,
+                last => {
+                    jobs.extend(last);
+                    let parts = jobs.into_iter().map(|job| core.inline.handle(job, Turn::Wait));
+                    let outcomes = futures_util::stream::iter(parts).buffer_unordered(Self::BATCH_WIDTH);
+                    outcomes.fold(Outcome::Ignored, |worst, outcome| ready(worst.worse(outcome))).await
+                }
+            };
+            core.end(&admission, &outcome, Cause::Known);
+            outcome
         };
         // A task that is gone without an outcome went down with its runtime.
-        task.await.unwrap_or(Outcome::ShuttingDown)
+        let outcome = tokio::spawn(handled.instrument(span)).await.unwrap_or(Outcome::ShuttingDown);
+        reply(&source, id, outcome)
     }
 
-    /// Every delivery ends here: counted, logged, answered.
-    fn reply(&self, source: Option<&Source>, id: DeliveryId, outcome: Outcome, began: Instant) -> Reply {
-        self.0.seen.delivery(source, id, &outcome, began.elapsed());
-        let status = source.map(|source| source.status(&outcome));
-        let reply = outcome.into_reply(id);
-        Reply { status: status.unwrap_or(reply.status), ..reply }
+    /// Ends a request that named nothing that is here.
+    fn astray(&self, id: DeliveryId, outcome: Outcome, began: Instant) -> Reply {
+        self.0.seen.delivery(None, id, &outcome, Cause::Stranger, began.elapsed());
+        outcome.into_reply(id)
     }
+}
+
+impl Core {
+    /// Every admitted delivery ends here: counted and logged.
+    fn end(&self, admission: &Admission, outcome: &Outcome, cause: Cause) {
+        let Admission { source, id, began, span, .. } = admission;
+        span.record("outcome", outcome.label()).record("status", source.status(outcome).as_u16());
+        span.in_scope(|| self.seen.delivery(Some(source), *id, outcome, cause, began.elapsed()));
+    }
+}
+
+/// The answer, with the status that the provider wants to see.
+fn reply(source: &Source, id: DeliveryId, outcome: Outcome) -> Reply {
+    let status = source.status(&outcome);
+    Reply { status, ..outcome.into_reply(id) }
 }
 
 /// A request that was let in on the strength of its head.
@@ -152,8 +184,11 @@ pub(crate) struct Admission {
     pub(crate) id: DeliveryId,
     began: Instant,
     /// Leaving in order waits for it.
-    passage: Passage,
+    _passage: Passage,
+    /// All that is logged on its path stands in it.
+    span: Span,
 }
+
 /// Looking in from outside.
 impl WebhookProcessor {
     /// Has an event handled again when it is redelivered: GitHub's "Redeliver", for one, keeps the id.

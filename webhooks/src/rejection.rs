@@ -42,21 +42,41 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// Every code that [`code`](Self::code) can return, in a fixed order.
+    pub(crate) const CODES: [&'static str; 12] = [
+        "signature_missing",
+        "signature_malformed",
+        "signature_mismatch",
+        "timestamp_malformed",
+        "expired",
+        "from_the_future",
+        "header_repeated",
+        "header_required",
+        "not_for_us",
+        "token_reused",
+        "body_ambiguous",
+        "keys_unavailable",
+    ];
+
     /// The reason code that the response body and the log line carry.
     pub fn code(&self) -> &'static str {
+        Self::CODES[self.index()]
+    }
+
+    pub(crate) fn index(&self) -> usize {
         match self {
-            Self::SignatureMissing => "signature_missing",
-            Self::SignatureMalformed => "signature_malformed",
-            Self::SignatureMismatch => "signature_mismatch",
-            Self::TimestampMalformed => "timestamp_malformed",
-            Self::Expired { .. } => "expired",
-            Self::FromTheFuture { .. } => "from_the_future",
-            Self::HeaderRepeated => "header_repeated",
-            Self::HeaderRequired => "header_required",
-            Self::NotForUs => "not_for_us",
-            Self::TokenReused => "token_reused",
-            Self::BodyAmbiguous => "body_ambiguous",
-            Self::KeysUnavailable => "keys_unavailable",
+            Self::SignatureMissing => 0,
+            Self::SignatureMalformed => 1,
+            Self::SignatureMismatch => 2,
+            Self::TimestampMalformed => 3,
+            Self::Expired { .. } => 4,
+            Self::FromTheFuture { .. } => 5,
+            Self::HeaderRepeated => 6,
+            Self::HeaderRequired => 7,
+            Self::NotForUs => 8,
+            Self::TokenReused => 9,
+            Self::BodyAmbiguous => 10,
+            Self::KeysUnavailable => 11,
         }
     }
 }

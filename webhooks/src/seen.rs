@@ -1,92 +1,80 @@
 //! Every delivery's fate: counted, and told in one structured line.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::delivery::DeliveryId;
 use crate::outcome::Outcome;
 use crate::source::Source;
+use crate::stats::SourceStats;
+use gate::Gate;
+
+pub(crate) mod gate;
 
 /// Tells each delivery's outcome to the counters and the log.
-#[derive(Debug, Default)]
 pub(crate) struct Seen {
     clock: Clock,
-    strangers: Gate,
+    /// What named no source that is configured.
+    astray: SourceStats,
+    gate: Gate,
 }
 
-/// Lets one line through in a while, and says how many it held back.
-#[derive(Debug, Default)]
-struct Gate {
-    /// Milliseconds on the monotonic clock; 0: never.
-    opened: AtomicU64,
-    held_back: AtomicU64,
+/// Who caused an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Anyone at all: nothing was verified by then.
+    Stranger,
+    /// The provider, or we.
+    Known,
 }
 
 impl Seen {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, strangers: Gate::default() }
+        Self { clock, astray: SourceStats::new("unknown"), gate: Gate::default() }
     }
 
-    /// One line a delivery, but for those from strangers: whoever can send forgeries must not be able to fill a disk.
-    /// Nothing of the request's own bytes is in it.
+    /// One line a delivery, but for those from strangers, of which there is at most one a second and source: whoever
+    /// can send forgeries must not be able to fill a disk. Nothing of the request's own bytes is in it.
     pub(crate) fn delivery(
         &self,
         source: Option<&Source>,
         id: DeliveryId,
         outcome: &Outcome,
+        cause: Cause,
         took: Duration,
     ) {
-        if let Some(source) = source {
-            source.stats.record(outcome);
-        }
-        let name = source.map_or("unknown", |it| it.name.as_str());
+        let (name, stats, gate) = match source {
+            Some(source) => (source.name.as_str(), &*source.stats, &source.gate),
+            None => ("unknown", &self.astray, &self.gate),
+        };
+        stats.record(outcome, took);
         let (status, reason) = (outcome.status().as_u16(), outcome.reason());
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let outcome_label = outcome.label();
-        if is_from_a_stranger(outcome) {
-            let Some(held_back) = self.strangers.pass(self.clock.monotonic()) else { return };
+        let held_back = match cause {
+            Cause::Known => None,
+            Cause::Stranger => match gate.pass(self.clock.monotonic()) {
+                Some(held_back) => Some(held_back),
+                None => return,
+            },
+        };
+        if outcome.is_success() {
+            tracing::info!(
+                source = name, delivery = %id, outcome = outcome_label, reason, status, took_us, held_back, "delivery"
+            );
+        } else if held_back.is_some() {
             tracing::warn!(
                 source = name, delivery = %id, outcome = outcome_label, reason, status, took_us, held_back,
                 "delivery refused"
             );
-        } else if outcome.is_success() {
-            tracing::info!(source = name, delivery = %id, outcome = outcome_label, reason, status, took_us, "delivery");
         } else {
             tracing::warn!(source = name, delivery = %id, outcome = outcome_label, reason, status, took_us, "delivery");
         }
     }
 }
 
-/// Whether anyone at all could have caused the outcome.
-fn is_from_a_stranger(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Rejected(_)
-            | Outcome::UnknownSource
-            | Outcome::MethodNotAllowed(_)
-            | Outcome::BodyTooLarge
-            | Outcome::ContentEncoding
-            | Outcome::BodyIncomplete
-            | Outcome::Disabled
-    )
-}
-
-impl Gate {
-    const PAUSE: Duration = Duration::from_secs(1);
-
-    /// How many were held back since the last one, if this one may pass.
-    fn pass(&self, now: Duration) -> Option<u64> {
-        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let opened = self.opened.load(Ordering::Relaxed);
-        let due = opened == 0
-            || now.saturating_sub(opened) >= u64::try_from(Self::PAUSE.as_millis()).unwrap_or(1_000);
-        let ours =
-            due && self.opened.compare_exchange(opened, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if ours {
-            return Some(self.held_back.swap(0, Ordering::Relaxed));
-        }
-        self.held_back.fetch_add(1, Ordering::Relaxed);
-        None
+impl std::fmt::Debug for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seen").finish_non_exhaustive()
     }
 }

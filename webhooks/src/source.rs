@@ -18,6 +18,7 @@ use crate::scheme::{
     Acknowledgement, DynSignatureValidator, Expectations, Handshake, Identity, Part, Stage, Verified,
     Verifier,
 };
+use crate::seen::gate::Gate;
 use crate::stats::SourceStats;
 use crate::store::EventKey;
 
@@ -50,6 +51,8 @@ pub(crate) struct Source {
     pub(crate) replay_guard: bool,
     pub(crate) replays: ReplayDetector,
     pub(crate) stats: Arc<SourceStats>,
+    /// For lines about what strangers sent.
+    pub(crate) gate: Gate,
 }
 
 /// Whom a source believes.

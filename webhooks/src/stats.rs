@@ -1,23 +1,30 @@
-//! What is counted, per configured source: names of strangers never become labels.
+//! What is counted, per configured source and listener: names of strangers never become labels.
+//!
+//! Counted twice: in here, for [`WebhookProcessor::report`](crate::WebhookProcessor::report), and in the process's
+//! metrics, if there are any.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::metrics::{self, Gauge, Histogram, Stopwatch};
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
 
 /// The counters of one source.
-#[derive(Debug, Default)]
 pub(crate) struct SourceStats {
-    outcomes: [AtomicU64; Outcome::LABELS.len()],
+    outcomes: [Counter; Outcome::LABELS.len()],
+    rejections: [metrics::Counter; Rejection::CODES.len()],
     pub(crate) replay_suspected: Counter,
     pub(crate) unverified: Counter,
     pub(crate) without_id: Counter,
     pub(crate) lease_lost: Counter,
+    took: Histogram,
     /// Seconds since 1970; 0: never.
     last_verified: AtomicU64,
+    last_verified_gauge: Gauge,
     /// Seconds by which the last truly signed but untimely delivery was off; positive: it came from the past.
     clock_skew: AtomicI64,
+    clock_skew_gauge: Gauge,
 }
 
 /// What a source has seen since the start.
@@ -48,19 +55,42 @@ impl SourceReport {
 }
 
 impl SourceStats {
-    pub(crate) fn record(&self, outcome: &Outcome) {
-        self.outcomes[outcome.index()].fetch_add(1, Ordering::Relaxed);
-        let skew = match outcome {
-            Outcome::Rejected(Rejection::Expired { age }) => seconds(*age),
-            Outcome::Rejected(Rejection::FromTheFuture { ahead }) => -seconds(*ahead),
+    /// Nothing yet. `source` is what the counters are labelled with.
+    pub(crate) fn new(source: &str) -> Self {
+        let outcome = |index: usize| metrics::DELIVERIES.counted([source, Outcome::LABELS[index]]);
+        Self {
+            outcomes: std::array::from_fn(|index| Counter::of(outcome(index))),
+            rejections: Rejection::CODES.map(|code| metrics::REJECTIONS.counted([source, code])),
+            replay_suspected: Counter::of(metrics::REPLAY_SUSPECTED.counted([source])),
+            unverified: Counter::of(metrics::UNVERIFIED.counted([source])),
+            without_id: Counter::of(metrics::WITHOUT_ID.counted([source])),
+            lease_lost: Counter::of(metrics::LEASE_LOST.counted([source])),
+            took: metrics::DELIVERY_SECONDS.timed([source]),
+            last_verified: AtomicU64::new(0),
+            last_verified_gauge: metrics::LAST_VERIFIED.gauged([source]),
+            clock_skew: AtomicI64::new(0),
+            clock_skew_gauge: metrics::CLOCK_SKEW.gauged([source]),
+        }
+    }
+
+    pub(crate) fn record(&self, outcome: &Outcome, took: Duration) {
+        self.outcomes[outcome.index()].increment();
+        self.took.record(took);
+        let Outcome::Rejected(rejection) = outcome else { return };
+        self.rejections[rejection.index()].increment();
+        let skew = match rejection {
+            Rejection::Expired { age } => seconds(*age),
+            Rejection::FromTheFuture { ahead } => -seconds(*ahead),
             _ => return,
         };
         self.clock_skew.store(skew, Ordering::Relaxed);
+        self.clock_skew_gauge.set(skew as f64);
     }
 
     pub(crate) fn verified(&self, at: SystemTime) {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.last_verified.store(since.as_secs(), Ordering::Relaxed);
+        self.last_verified_gauge.set(since.as_secs_f64());
     }
 
     pub(crate) fn report(&self) -> SourceReport {
@@ -69,7 +99,7 @@ impl SourceStats {
         let clock_skew = self.clock_skew.load(Ordering::Relaxed);
         SourceReport {
             outcomes: outcomes
-                .map(|(label, count)| (*label, count.load(Ordering::Relaxed)))
+                .map(|(label, count)| (*label, count.get()))
                 .filter(|(_, count)| *count > 0)
                 .collect(),
             replay_suspected: self.replay_suspected.get(),
@@ -82,17 +112,85 @@ impl SourceStats {
     }
 }
 
+/// The counters of one listener, in the metrics alone.
+pub(crate) struct ListenerStats {
+    results: [metrics::Counter; RunResult::LABELS.len()],
+    took: Histogram,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RunResult {
+    Ok,
+    Failed,
+    Permanent,
+    Panicked,
+    TimedOut,
+    /// Its claim was lost, or the process is going down.
+    Cancelled,
+}
+
+impl RunResult {
+    const LABELS: [&'static str; 6] = ["ok", "failed", "permanent", "panicked", "timed_out", "cancelled"];
+
+    pub(crate) fn label(self) -> &'static str {
+        Self::LABELS[self as usize]
+    }
+}
+
+impl ListenerStats {
+    /// Nothing yet. `listener` is what the counters are labelled with.
+    pub(crate) fn new(listener: &str) -> Self {
+        Self {
+            results: RunResult::LABELS.map(|result| metrics::RUNS.counted([listener, result])),
+            took: metrics::RUN_SECONDS.timed([listener]),
+        }
+    }
+
+    /// A run begins. Dropped without an [`end`](RunUnderWay::end), it was cancelled.
+    pub(crate) fn begin(&self) -> RunUnderWay<'_> {
+        RunUnderWay { stats: self, began: Stopwatch::start(), result: RunResult::Cancelled }
+    }
+}
+
+/// A run, until it is dropped.
+pub(crate) struct RunUnderWay<'a> {
+    stats: &'a ListenerStats,
+    began: Stopwatch,
+    result: RunResult,
+}
+
+impl RunUnderWay<'_> {
+    pub(crate) fn end(mut self, result: RunResult) {
+        self.result = result;
+    }
+}
+
+impl Drop for RunUnderWay<'_> {
+    fn drop(&mut self) {
+        self.stats.results[self.result as usize].increment();
+        self.stats.took.record_since(&self.began);
+    }
+}
+
 /// A number that only grows.
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
+pub(crate) struct Counter {
+    value: AtomicU64,
+    metric: metrics::Counter,
+}
 
 impl Counter {
+    fn of(metric: metrics::Counter) -> Self {
+        Self { value: AtomicU64::new(0), metric }
+    }
+
     pub(crate) fn increment(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.value.fetch_add(1, Ordering::Relaxed);
+        self.metric.increment();
     }
 
     pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.value.load(Ordering::Relaxed)
     }
 }
 

@@ -3,6 +3,7 @@
 //! - [`inside`]: webhooks in the test's own process, and a listener that remembers
 //! - [`sample`]: a genuine request of each provider
 //! - [`log`]: what is logged, line by line
+//! - [`metrics`]: what is measured, as Prometheus would read it
 //! - [`process`]: start a built program, read its lines, signal it
 //! - [`redis_server`]: a private Redis or Valkey to kill, pause and restart
 //! - [`postgres_server`]: a private PostgreSQL, the same
@@ -21,6 +22,7 @@ pub mod http;
 pub mod inbox;
 pub mod inside;
 pub mod log;
+pub mod metrics;
 mod port;
 pub mod postgres_server;
 pub mod process;

@@ -10,6 +10,7 @@ use super::headers::{self, KeptHeaders};
 use super::{Inbox, InboxError, NewEntry, NewRun, Parcel, Payload, Put, SpentToken, StoredEvent, order};
 use crate::delivery::{Delivery, DeliveryId, SourceName};
 use crate::event::{NewEvent, WebhookEvent};
+use crate::metrics::{self, Gauge};
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
 use crate::run::inline::Job;
@@ -21,6 +22,7 @@ pub(crate) struct Intake {
     sources: HashMap<SourceName, KeptHeaders>,
     /// Bounds the bodies that wait for the disk.
     permits: Semaphore,
+    in_flight: Gauge,
     /// Wakes the worker.
     wake: Arc<Notify>,
 }
@@ -32,7 +34,13 @@ impl Intake {
         max_in_flight: usize,
         wake: Arc<Notify>,
     ) -> Self {
-        Self { inbox, sources, permits: Semaphore::new(max_in_flight.min(Semaphore::MAX_PERMITS)), wake }
+        Self {
+            inbox,
+            sources,
+            permits: Semaphore::new(max_in_flight.min(Semaphore::MAX_PERMITS)),
+            in_flight: metrics::IN_FLIGHT.gauged([]),
+            wake,
+        }
     }
 
     /// Whether deliveries of this source are stored before they are handled.
@@ -44,6 +52,7 @@ impl Intake {
     pub(crate) async fn store(&self, jobs: Vec<Job>) -> Outcome {
         let Some(first) = jobs.first() else { return Outcome::Ignored };
         let Ok(_permit) = self.permits.try_acquire() else { return Outcome::Overloaded };
+        let _stored = self.in_flight.hold();
         let (delivery, verified) = (Arc::clone(&first.event.delivery), first.event.verified);
         for job in jobs.iter().filter(|job| job.key.is_none()) {
             job.stats.without_id.increment();

@@ -1,32 +1,51 @@
 //! Forgets what is old, and says what waits in vain.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
-use super::{Inbox, InboxError};
+use super::gauges::InboxGauges;
+use super::{Inbox, InboxError, ListenerCount};
 use crate::listener::bound::Listener;
 
-/// How often is looked.
-const EVERY: Duration = Duration::from_secs(60);
+/// How often what is old is forgotten.
+const SWEPT: Duration = Duration::from_secs(60);
+/// How often is counted, where somebody collects the numbers.
+const COUNTED: Duration = Duration::from_secs(if cfg!(feature = "metrics") { 10 } else { 60 });
+/// What share of the time counting may take: one part in so many. A long backlog takes long to count.
+const SHARE: u32 = 20;
 /// Between two parts of a long sweep: deliveries come first.
 const BREATH: Duration = Duration::from_millis(20);
 
-/// Looks after the inbox until the end of the process.
-pub(crate) async fn look_after(inbox: Arc<dyn Inbox>, listeners: Vec<Arc<Listener>>) {
-    let mut unknown = Vec::new();
-    loop {
-        if let Err(error) = sweep(&*inbox).await {
-            tracing::warn!(%error, "the inbox could not be swept");
-        }
-        match waiting_in_vain(&*inbox, &listeners).await {
-            Ok(found) if found == unknown => {}
-            Ok(found) => {
-                tell(&found);
-                unknown = found;
+/// Looks after the inbox until the end of the process. The gauges are taken at once, not with the first look.
+pub(crate) fn look_after(
+    inbox: Arc<dyn Inbox>,
+    listeners: Vec<Arc<Listener>>,
+) -> impl Future<Output = ()> + Send {
+    let gauges = InboxGauges::new(&listeners);
+    async move {
+        let mut unknown = Vec::new();
+        let mut swept: Option<Instant> = None;
+        loop {
+            if swept.is_none_or(|at| at.elapsed() >= SWEPT) {
+                swept = Some(Instant::now());
+                if let Err(error) = sweep(&*inbox).await {
+                    tracing::warn!(%error, "the inbox could not be swept");
+                }
             }
-            Err(error) => tracing::warn!(%error, "the inbox could not be counted"),
+            let began = Instant::now();
+            match inbox.counts().await {
+                Ok(counts) => {
+                    gauges.set(&counts, SystemTime::now());
+                    let found = waiting_in_vain(counts, &listeners);
+                    if found != unknown {
+                        tell(&found);
+                        unknown = found;
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "the inbox could not be counted"),
+            }
+            tokio::time::sleep(COUNTED.max(began.elapsed() * SHARE)).await;
         }
-        tokio::time::sleep(EVERY).await;
     }
 }
 
@@ -40,14 +59,11 @@ pub(crate) async fn sweep(inbox: &dyn Inbox) -> Result<(), InboxError> {
 
 /// Listeners that are not there, and how many runs wait for each: usual while a newer build is being rolled out, a
 /// mistake after a listener was renamed.
-async fn waiting_in_vain(
-    inbox: &dyn Inbox,
-    listeners: &[Arc<Listener>],
-) -> Result<Vec<(String, u64)>, InboxError> {
-    let counts = inbox.counts().await?.into_iter();
-    let unknown =
-        counts.filter(|it| it.pending > 0 && !listeners.iter().any(|known| *known.id == *it.listener));
-    Ok(unknown.map(|it| (it.listener, it.pending)).collect())
+fn waiting_in_vain(counts: Vec<ListenerCount>, listeners: &[Arc<Listener>]) -> Vec<(String, u64)> {
+    let unknown = counts
+        .into_iter()
+        .filter(|it| it.pending > 0 && !listeners.iter().any(|known| *known.id == *it.listener));
+    unknown.map(|it| (it.listener, it.pending)).collect()
 }
 
 fn tell(unknown: &[(String, u64)]) {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, Id, JoinSet};
+use tracing::Instrument;
 
 use super::retry::Backoff;
 use super::{ClaimedRun, End, Fence, Inbox, Wanted, WantedListener};
@@ -127,12 +128,26 @@ impl Worker {
         crew.held.insert(task.id(), Held { fence, listener: id, task });
     }
 
-    /// One attempt, from claim to settlement.
+    /// One attempt, in a span that names the delivery which brought the event.
     async fn attempt(&self, listener: &Listener, run: ClaimedRun, lease: Lease<Fence>, _passage: Passage) {
         let event = run.event.restore(run.attempt, run.is_replay);
+        let span = tracing::info_span!(
+            "attempt", source = event.source(), delivery = %event.delivery_id(), is_replay = event.is_replay()
+        );
+        self.carry_out(listener, &event, run.fence, lease).instrument(span).await;
+    }
+
+    /// From claim to settlement.
+    async fn carry_out(
+        &self,
+        listener: &Listener,
+        event: &WebhookEvent,
+        fence: Fence,
+        lease: Lease<Fence>,
+    ) {
         let end = tokio::select! {
             biased;
-            result = runner::run(listener, &event, self.options.timeout) => self.judge(listener, &event, &result),
+            result = runner::run(listener, event, self.options.timeout) => self.judge(listener, event, &result),
             () = lease.lost() => {
                 tracing::warn!(
                     source = event.source(), event_id = event.id(), listener = &*listener.id,
@@ -142,7 +157,7 @@ impl Worker {
             }
             () = self.life.cancelled() => End::Released,
         };
-        self.settle(run.fence, end, &event, listener).await;
+        self.settle(fence, end, event, listener).await;
     }
 
     fn judge(&self, listener: &Listener, event: &WebhookEvent, result: &Result) -> End {

@@ -13,6 +13,7 @@ use super::registry::OnError;
 use super::{WebhookEventListener, function::BoundListener};
 use crate::error::{Failure, Result};
 use crate::event::WebhookEvent;
+use crate::stats::ListenerStats;
 
 /// A listener that is ready to run.
 pub(crate) struct Listener {
@@ -27,6 +28,7 @@ pub(crate) struct Listener {
     /// The crate it stands in.
     pub(crate) crate_name: String,
     pub(crate) handler: Box<dyn Handler>,
+    pub(crate) stats: ListenerStats,
 }
 
 impl Listener {

@@ -102,6 +102,7 @@ mod tests {
     use super::*;
     use crate::WebhookEvent;
     use crate::listener::WebhookEventListener;
+    use crate::stats::ListenerStats;
 
     struct Silent;
 
@@ -137,6 +138,7 @@ mod tests {
             timeout: None,
             options: Default::default(),
             handler: Box::new(Silent),
+            stats: ListenerStats::new("a listener"),
         })
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::flights::{Boarding, Flights};
 use super::lease::LeaseKeeper;
@@ -15,6 +15,7 @@ use crate::event::{NewEvent, WebhookEvent};
 use crate::life::Life;
 use crate::listener::bound::Listener;
 use crate::listener::routes::Audience;
+use crate::metrics::{self, Gauge, Hold};
 use crate::outcome::Outcome;
 use crate::stats::SourceStats;
 use crate::store::{Claim, ClaimTerms, DynStore, EventKey, Grant, ListenerFate, StoreError, Token};
@@ -33,6 +34,8 @@ pub(crate) struct Inline {
     keeper: LeaseKeeper<Arc<dyn DynStore>>,
     flights: Flights,
     permits: Semaphore,
+    in_flight: Gauge,
+    waiters: Gauge,
     pub(crate) life: Life,
     options: InlineOptions,
 }
@@ -73,6 +76,8 @@ impl Inline {
             store,
             flights: Flights::default(),
             permits: Semaphore::new(options.max_in_flight.min(Semaphore::MAX_PERMITS)),
+            in_flight: metrics::IN_FLIGHT.gauged([]),
+            waiters: metrics::WAITERS.gauged([]),
             life: Life::new(),
             options,
         }
@@ -103,6 +108,7 @@ impl Inline {
             Boarding::Wait(waiter) => {
                 // The body is not needed to wait.
                 drop(job);
+                let _waiting = self.waiters.hold();
                 match waiter.outcome(self.options.wait).await {
                     Some(Outcome::Handled) => Outcome::Duplicate,
                     Some(outcome) => outcome,
@@ -277,11 +283,12 @@ impl Inline {
         ledger.outcome()
     }
 
-    async fn permit(&self, turn: Turn) -> Option<tokio::sync::SemaphorePermit<'_>> {
-        match turn {
-            Turn::Now => self.permits.try_acquire().ok(),
-            Turn::Wait => self.permits.acquire().await.ok(),
-        }
+    async fn permit(&self, turn: Turn) -> Option<(SemaphorePermit<'_>, Hold<'_>)> {
+        let permit = match turn {
+            Turn::Now => self.permits.try_acquire().ok()?,
+            Turn::Wait => self.permits.acquire().await.ok()?,
+        };
+        Some((permit, self.in_flight.hold()))
     }
 }
 

@@ -6,35 +6,72 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tracing::Instrument;
+use tracing::field::Empty;
 
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::event::WebhookEvent;
 use crate::listener::bound::Listener;
+use crate::printable::Printable;
+use crate::stats::RunResult;
 
-/// Runs the listener. A panic and a timeout are failures like any other; every failure is logged, and `on_error` runs.
+/// Runs the listener, in a span of its own. A panic and a timeout are failures like any other; every failure is logged,
+/// and `on_error` runs.
 pub(crate) async fn run(listener: &Listener, event: &WebhookEvent, timeout: Duration) -> Result {
+    let span = tracing::info_span!(
+        "listener",
+        listener = &*listener.id,
+        event_id = event.id(),
+        event_type = event.event_type(),
+        attempt = event.attempt(),
+        result = Empty,
+    );
     let timeout = listener.timeout.unwrap_or(timeout);
-    let result = guarded(async { listener.handle(event).await }, timeout).await.and_then(|result| result);
-    if let Err(failure) = &result {
-        tracing::warn!(
-            source = event.source(),
-            event_id = event.id(),
-            event_type = event.event_type(),
-            listener = &*listener.id,
-            attempt = event.attempt(),
-            delivery = %event.delivery_id(),
-            error = %failure,
-            permanent = failure.is_permanent(),
-            "listener failed"
-        );
-        // What fails in here is logged and changes nothing.
-        let told =
-            guarded(async { listener.on_error(event, failure).await }, timeout).await.and_then(|it| it);
-        if let Err(second) = told {
-            tracing::warn!(source = event.source(), listener = &*listener.id, error = %second, "on_error failed");
+    async {
+        let run = listener.stats.begin();
+        let result = guarded(async { listener.handle(event).await }, timeout).await.and_then(|result| result);
+        let ended = how_it_ended(&result);
+        span.record("result", ended.label());
+        run.end(ended);
+        if let Err(failure) = &result {
+            tell(listener, event, failure, timeout).await;
         }
+        result
     }
-    result
+    .instrument(span.clone())
+    .await
+}
+
+/// Logs the failure, and has the listener's `on_error` run.
+async fn tell(listener: &Listener, event: &WebhookEvent, failure: &Failure, timeout: Duration) {
+    tracing::warn!(
+        source = event.source(),
+        event_id = event.id(),
+        event_type = event.event_type(),
+        listener = &*listener.id,
+        attempt = event.attempt(),
+        delivery = %event.delivery_id(),
+        error = %Printable(failure),
+        permanent = failure.is_permanent(),
+        "listener failed"
+    );
+    // What fails in here is logged and changes nothing.
+    let told = guarded(async { listener.on_error(event, failure).await }, timeout).await.and_then(|it| it);
+    if let Err(second) = told {
+        tracing::warn!(
+            source = event.source(), listener = &*listener.id, error = %Printable(&second), "on_error failed"
+        );
+    }
+}
+
+fn how_it_ended(result: &Result) -> RunResult {
+    match result {
+        Ok(()) => RunResult::Ok,
+        Err(failure) if failure.error().is::<Panicked>() => RunResult::Panicked,
+        Err(failure) if failure.error().is::<TimedOut>() => RunResult::TimedOut,
+        Err(failure) if failure.is_permanent() => RunResult::Permanent,
+        Err(_) => RunResult::Failed,
+    }
 }
 
 /// Ends the future at the timeout or its first panic, either as a failure.

@@ -9,6 +9,7 @@ use super::{Parts, development, inbox, listeners, secrets, sources, stores, warn
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::listener::bound::Listener;
+use crate::metrics;
 use crate::problem::Problems;
 use crate::processor::{Core, WebhookProcessor};
 use crate::run::inline::{Inline, InlineOptions};
@@ -16,7 +17,7 @@ use crate::seen::Seen;
 use crate::settings::Settings;
 use crate::settings::config::Config;
 use crate::settings::source::SourceConfig;
-use crate::store::{DynStore, InMemoryWebhookEventStore};
+use crate::store::{self, DynStore, InMemoryWebhookEventStore};
 
 /// Assembles everything from settings and code. All problems come out together.
 pub(super) async fn webhooks(
@@ -68,6 +69,7 @@ fn start(
     clock: Clock,
 ) -> Webhooks {
     tell_listeners(listeners);
+    metrics::describe();
     let inline = Inline::new(store, inline_options(&config));
     let core = Core {
         inbox: inbox.map(|opened| inbox::staff(opened, &config, &made.sources, listeners, &inline.life)),
@@ -104,6 +106,6 @@ fn disabled(config: Config, problems: Problems) -> Result<Webhooks, Error> {
         return Err(Error::new(problems.into_errors()));
     }
     tracing::warn!("webhooks.enabled is false: every delivery is answered 503");
-    let store = Arc::new(InMemoryWebhookEventStore::new());
+    let store = store::share(InMemoryWebhookEventStore::new());
     Ok(start(config, Made::default(), &[], store, None, Clock::default()))
 }

@@ -14,6 +14,7 @@ use crate::listener::pattern::EventPattern;
 use crate::listener::registry::ListenerRegistration;
 use crate::problem::{Problems, suggestion};
 use crate::settings::source::SourceConfig;
+use crate::stats::ListenerStats;
 
 /// Binds every listener to its state. What is missing or wrong is noted.
 pub(super) fn bind(parts: &mut Parts, problems: &Problems) -> Vec<Arc<Listener>> {
@@ -87,6 +88,7 @@ fn from_function(
     let source = source_pattern(registration.source, &label, problems);
     let events = patterns(registration.events.iter().copied(), &label, problems);
     Some(Listener {
+        stats: ListenerStats::new(&registration.id()),
         id: registration.id().into(),
         crate_name: registration.crate_name().to_owned(),
         label,
@@ -111,6 +113,7 @@ fn from_type(listener: TraitListener, problems: &Problems) -> Option<Listener> {
     let events = patterns(listener.events.iter().map(String::as_str), &label, problems);
     Some(Listener {
         crate_name: listener.id.split("::").next().unwrap_or_default().to_owned(),
+        stats: ListenerStats::new(&listener.id),
         id: listener.id.into(),
         label,
         source: source?,

@@ -19,7 +19,7 @@ use crate::listener::validators::DynValidator;
 use crate::problem::Problems;
 use crate::scheme::SignatureValidator;
 use crate::settings::{self, Settings, merge};
-use crate::store::{DynStore, WebhookEventStore};
+use crate::store::{self, DynStore, WebhookEventStore};
 
 pub(crate) mod assemble;
 pub(crate) mod development;
@@ -198,7 +198,7 @@ impl Builder {
 
     /// Uses a store of your own, instead of the one that the settings choose.
     pub fn store(mut self, store: impl WebhookEventStore) -> Self {
-        self.parts.store = Some(Arc::new(store));
+        self.parts.store = Some(store::share(store));
         self
     }
 

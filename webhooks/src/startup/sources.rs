@@ -11,10 +11,12 @@ use crate::listener::routes::Routes;
 use crate::listener::validators::{self, DynValidator, Secrets};
 use crate::problem::{Problem, Problems, unknown_word};
 use crate::scheme::{BindOptions, KeyOwner, Provider, SecretProblem};
+use crate::seen::gate::Gate;
 use crate::settings::config::Config;
 use crate::settings::source::{SourceConfig, ValidatorChoice};
 use crate::source::awaited::AwaitedSecret;
 use crate::source::{Source, Verification};
+use crate::stats::SourceStats;
 
 const DEFAULT_MAX_BODY: u64 = 1 << 20;
 const DEFAULT_TTL: Duration = Duration::from_secs(86_400);
@@ -83,7 +85,8 @@ fn finish(
         timeout: timeout(config, provider),
         replay_guard: source.replay_guard,
         replays: Default::default(),
-        stats: Arc::default(),
+        stats: Arc::new(SourceStats::new(source.name.as_str())),
+        gate: Gate::default(),
         name: source.name,
         verification,
     }

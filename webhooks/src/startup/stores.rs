@@ -6,7 +6,7 @@ use super::development::is_loopback;
 use crate::clock::Clock;
 use crate::problem::Problems;
 use crate::settings::config::{Config, StoreKind};
-use crate::store::{DynStore, InMemoryWebhookEventStore, StoreError};
+use crate::store::{self, DynStore, InMemoryWebhookEventStore, StoreError};
 
 /// The store that the settings choose, unless one was given. `None`: it cannot be used, and why is noted.
 pub(super) async fn choose(
@@ -46,7 +46,7 @@ async fn open(config: &Config, clock: &Clock, problems: &Problems) -> Option<Arc
                 .with_max_keys(config.idempotency.max_keys)
                 .with_clock(clock.clone());
             let store = if config.idempotency.evict_oldest { store.evict_oldest_completed() } else { store };
-            Some(Arc::new(store))
+            Some(store::share(store))
         }
         StoreKind::Redis => open_redis(config, problems).await,
     }
@@ -63,7 +63,7 @@ async fn open_redis(config: &Config, problems: &Problems) -> Option<Arc<dyn DynS
         return None;
     }
     match crate::store::RedisWebhookEventStore::connect(url).await {
-        Ok(store) => Some(Arc::new(store)),
+        Ok(store) => Some(store::share(store)),
         Err(error) => {
             unreachable(config, &error, problems);
             None

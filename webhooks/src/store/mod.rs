@@ -13,12 +13,14 @@ mod key;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
+mod timed;
 pub(crate) mod uniform;
 
 pub use key::EventKey;
 pub use memory::InMemoryWebhookEventStore;
 #[cfg(feature = "redis")]
 pub use redis::RedisWebhookEventStore;
+pub(crate) use timed::share;
 
 /// Remembers which events are being handled, and which are done.
 ///
