@@ -22,6 +22,7 @@ use crate::run::inline::{Inline, Job, Turn};
 use crate::scheme::Verified;
 use crate::seen::{Cause, Seen};
 use crate::source::Source;
+use crate::source::rotation::Watch;
 use crate::stats::SourceReport;
 use crate::store::StoreError;
 
@@ -38,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) inline: Inline,
     pub(crate) inbox: Option<StaffedInbox>,
     pub(crate) seen: Seen,
+    /// Looks after secrets in files, for as long as this lives.
+    pub(crate) _watch: Option<Watch>,
     pub(crate) clock: Clock,
     pub(crate) enabled: bool,
 }

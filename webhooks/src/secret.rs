@@ -1,6 +1,7 @@
 //! A secret as the user wrote it, kept out of every output.
 
-use std::fmt;
+use std::path::Path;
+use std::{fmt, fs, io};
 
 /// A secret as the user wrote it. It prints as `[secret]` and never as itself.
 ///
@@ -18,6 +19,13 @@ impl Secret {
     /// Wraps a secret's text, exactly as given: nothing is trimmed or decoded.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into().into_boxed_str())
+    }
+
+    /// A secret out of a file of its own, as container platforms hand them out: all of it but the last line's end.
+    pub(crate) fn from_file(file: &Path) -> io::Result<Self> {
+        let text = fs::read_to_string(file)?;
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        Ok(Self::new(text.strip_suffix('\r').unwrap_or(text)))
     }
 
     /// The text itself. Keep it out of logs.

@@ -12,7 +12,8 @@ use crate::delivery::{Delivery, SourceName};
 use crate::event::NewEvent;
 use crate::listener::routes::Routes;
 use crate::outcome::Outcome;
-use crate::rejection::Rejection;
+use crate::rejection::{Malformed, Rejection};
+use crate::reply::Reply;
 use crate::run::inline::{Binding, Job};
 use crate::scheme::{
     Acknowledgement, DynSignatureValidator, Expectations, Handshake, Identity, Part, Stage, Verified,
@@ -24,9 +25,11 @@ use crate::store::EventKey;
 
 use awaited::AwaitedSecret;
 use replay::ReplayDetector;
+use rotation::FiledKeys;
 
 pub(crate) mod awaited;
 mod replay;
+pub(crate) mod rotation;
 
 /// One configured source, ready to receive.
 pub(crate) struct Source {
@@ -59,6 +62,8 @@ pub(crate) struct Source {
 pub(crate) enum Verification {
     /// The provider's scheme, with this source's keys.
     Scheme(Verifier),
+    /// The same, with keys from files that may change.
+    Filed(Box<FiledKeys>),
     /// The same, once the provider's handshake brought the secret.
     Awaited(Box<AwaitedSecret>),
     /// A validator written in code.
@@ -96,11 +101,11 @@ impl Source {
     /// The answer to a handshake that needs no signature. Whatever else is not a `POST` ends here too.
     pub(crate) fn greet(&self, delivery: &Delivery) -> Result<(), Outcome> {
         self.accept_secret(delivery)?;
-        match self.handshake.answer(delivery, Stage::BeforeVerification) {
+        match self.handshake_answer(delivery, Stage::BeforeVerification) {
             Some(Ok(reply)) => Err(Outcome::Challenge(Box::new(reply))),
             Some(Err(malformed)) => Err(malformed.into()),
             None if delivery.method() == Method::POST => Ok(()),
-            None => Err(Outcome::Malformed(crate::Malformed::Challenge)),
+            None => Err(Outcome::Malformed(Malformed::Challenge)),
         }
     }
 
@@ -130,6 +135,7 @@ impl Source {
     pub(crate) async fn verify(&self, delivery: &Delivery) -> Result<Verified, Outcome> {
         let verified = match &self.verification {
             Verification::Scheme(verifier) => verifier.verify(delivery)?,
+            Verification::Filed(keys) => keys.current().verifier.verify(delivery)?,
             Verification::Awaited(awaited) => awaited.verifier()?.verify(delivery)?,
             Verification::Validator(validator) => validator.validate_boxed(delivery).await?,
             Verification::Unsigned => Verified::unsigned(),
@@ -146,10 +152,18 @@ impl Source {
     /// The answer to a handshake that its provider signs.
     pub(crate) fn acknowledge(&self, delivery: &Delivery, verified: &Verified) -> Result<(), Outcome> {
         let stage = Stage::Verified { secret_index: verified.secret_index() };
-        match self.handshake.answer(delivery, stage) {
+        match self.handshake_answer(delivery, stage) {
             Some(Ok(reply)) => Err(Outcome::Challenge(Box::new(reply))),
             Some(Err(malformed)) => Err(malformed.into()),
             None => Ok(()),
+        }
+    }
+
+    /// With the keys of now, if they may change.
+    fn handshake_answer(&self, delivery: &Delivery, stage: Stage) -> Option<Result<Reply, Malformed>> {
+        match &self.verification {
+            Verification::Filed(keys) => keys.current().handshake.answer(delivery, stage),
+            _ => self.handshake.answer(delivery, stage),
         }
     }
 
@@ -239,6 +253,7 @@ impl Verification {
     fn precheck(&self, headers: &HeaderMap) -> Result<(), Rejection> {
         match self {
             Self::Scheme(verifier) => verifier.precheck(headers),
+            Self::Filed(keys) => keys.current().verifier.precheck(headers),
             // Until the secret is there, the handshake is let through.
             Self::Awaited(awaited) => awaited.verifier().map_or(Ok(()), |it| it.precheck(headers)),
             Self::Validator(validator) => {

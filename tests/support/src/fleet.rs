@@ -27,6 +27,8 @@ pub struct Probe {
 #[derive(Debug, Clone)]
 pub struct ProbeOptions {
     shared: Shared,
+    /// Lines of `[webhooks]`.
+    settings: Vec<String>,
     /// Lines of `[webhooks.idempotency]` or of `[webhooks.inbox]`.
     lines: Vec<String>,
     one_thread: bool,
@@ -42,18 +44,27 @@ enum Shared {
 impl ProbeOptions {
     /// With its claims in this Redis, and leases that last long enough not to matter.
     pub fn redis(url: &str) -> Self {
-        Self { shared: Shared::Redis(url.to_owned()), lines: Vec::new(), one_thread: false }
+        Self::of(Shared::Redis(url.to_owned()))
     }
 
     /// With its inbox in this PostgreSQL, and retries that come at once.
     pub fn postgres(url: &str) -> Self {
-        let lines = vec!["backoff = \"1ms\"".to_owned()];
-        Self { shared: Shared::Postgres(url.to_owned()), lines, one_thread: false }
+        Self::of(Shared::Postgres(url.to_owned())).line("backoff = \"1ms\"")
+    }
+
+    fn of(shared: Shared) -> Self {
+        Self { shared, settings: Vec::new(), lines: Vec::new(), one_thread: false }
     }
 
     /// How long a lease lasts, `"600ms"`.
     pub fn lease(self, lease: &str) -> Self {
         self.line(&format!("lease = \"{lease}\""))
+    }
+
+    /// A line of `[webhooks]`.
+    pub fn setting(mut self, line: &str) -> Self {
+        self.settings.push(line.to_owned());
+        self
     }
 
     /// A line of `[webhooks.idempotency]`, or of `[webhooks.inbox]`.
@@ -84,7 +95,7 @@ impl ProbeOptions {
     }
 
     fn settings(&self) -> String {
-        let lines = self.lines.join("\n");
+        let (settings, lines) = (self.settings.join("\n"), self.lines.join("\n"));
         let shared = match &self.shared {
             Shared::Redis(url) => format!(
                 "[webhooks.idempotency]\nprovider = \"redis\"\n{lines}\n\
@@ -94,11 +105,16 @@ impl ProbeOptions {
                 format!("[webhooks.inbox]\nprovider = \"postgres\"\nurl = \"{url}\"\n{lines}\n")
             }
         };
-        format!("{shared}[webhooks.sources.stripe]\nsecret = \"{SECRET}\"\n")
+        format!("[webhooks]\n{settings}\n{shared}[webhooks.sources.stripe]\nsecret = \"{SECRET}\"\n")
     }
 }
 
 impl Probe {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Delivers an event of this id with these instructions, `{"a": {"sleep_ms": 50}}`, and waits for the answer. Its
     /// instructions are no part of an event's identity: a redelivery may have others.
     pub async fn deliver(&self, id: &str, instructions: &str) -> std::io::Result<Response> {

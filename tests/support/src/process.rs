@@ -132,6 +132,14 @@ impl Process {
         lock(&self.child).id()
     }
 
+    /// The most memory that it has had at a time, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kibibytes << 10
+    }
+
     /// What it has written to stdout, and will.
     pub fn stdout(&self) -> &Lines {
         &self.stdout

@@ -22,6 +22,8 @@ pub(crate) struct SourceConfig {
     pub(crate) secrets: Vec<Secret>,
     /// How problems name its secrets: `` `webhooks.sources.stripe.secret` in webhooks.toml ``.
     pub(crate) secret_place: String,
+    /// The files that they stand in, which are looked at again.
+    pub(crate) secret_files: Vec<PathBuf>,
     /// Where the secret will be kept, if the provider's handshake is still to bring it.
     pub(crate) awaited: Option<PathBuf>,
     /// What the user has agreed on with the provider for its handshake.
@@ -78,6 +80,8 @@ impl SourceConfig {
             Some(_) => (Vec::new(), table.place("secret_file")),
             None => read_secrets(&table),
         };
+        let files = if awaited.is_none() { table.strings("secret_file") } else { None };
+        let secret_files = files.unwrap_or_default().into_iter().map(PathBuf::from).collect();
         // A secret that cannot be one has a problem of its own, and is not missing besides.
         let refused = awaited.is_none() && secrets.is_empty() && SECRET_KEYS.iter().any(|key| table.has(key));
         let expected = match table.table("expect") {
@@ -109,6 +113,7 @@ impl SourceConfig {
             validator,
             secrets,
             secret_place,
+            secret_files,
             awaited,
             verify_token,
             expected: expected?,
@@ -129,6 +134,7 @@ impl SourceConfig {
             validator: ValidatorChoice::Scheme,
             secrets: Vec::new(),
             secret_place: format!("`webhooks.sources.{name}.secret`"),
+            secret_files: Vec::new(),
             awaited: None,
             verify_token: None,
             expected: Expectations::default(),
@@ -264,13 +270,10 @@ fn is_usable(table: &TableReader<'_>, key: &str, secret: &str) -> bool {
     true
 }
 
-/// A secret out of a file of its own, as container platforms hand them out: all of it but the last line's end.
+/// The secret that stands in a file.
 fn read_secret_file(table: &TableReader<'_>, file: &str) -> Option<String> {
-    match std::fs::read_to_string(file) {
-        Ok(text) => {
-            let text = text.strip_suffix('\n').unwrap_or(&text);
-            Some(text.strip_suffix('\r').unwrap_or(text).to_owned())
-        }
+    match Secret::from_file(file.as_ref()) {
+        Ok(secret) => Some(secret.reveal().to_owned()),
         Err(error) => {
             let what = format!("{file} cannot be read: {error}");
             table.problem("secret_file", &what, "name a file that holds the secret and nothing else");

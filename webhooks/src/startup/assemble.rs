@@ -17,6 +17,7 @@ use crate::seen::Seen;
 use crate::settings::Settings;
 use crate::settings::config::Config;
 use crate::settings::source::SourceConfig;
+use crate::source::rotation::Watch;
 use crate::store::{self, DynStore, InMemoryWebhookEventStore};
 
 /// Assembles everything from settings and code. All problems come out together.
@@ -73,6 +74,7 @@ fn start(
     let inline = Inline::new(store, inline_options(&config));
     let core = Core {
         inbox: inbox.map(|opened| inbox::staff(opened, &config, &made.sources, listeners, &inline.life)),
+        _watch: Watch::begin(&made.sources),
         sources: made.sources.into_iter().map(|source| (source.name.clone(), source)).collect(),
         inline,
         seen: Seen::new(clock.clone()),

@@ -10,11 +10,12 @@ use crate::listener::bound::Listener;
 use crate::listener::routes::Routes;
 use crate::listener::validators::{self, DynValidator, Secrets};
 use crate::problem::{Problem, Problems, unknown_word};
-use crate::scheme::{BindOptions, KeyOwner, Provider, SecretProblem};
+use crate::scheme::{BindOptions, KeyOwner, Provider, SecretProblem, Verifier};
 use crate::seen::gate::Gate;
 use crate::settings::config::Config;
 use crate::settings::source::{SourceConfig, ValidatorChoice};
 use crate::source::awaited::AwaitedSecret;
+use crate::source::rotation::FiledKeys;
 use crate::source::{Source, Verification};
 use crate::stats::SourceStats;
 
@@ -166,12 +167,22 @@ fn verification(
                 return Some(Verification::Awaited(Box::new(awaited)));
             }
             let bound = match source.provider.signature.fetched() {
-                None => source.provider.bind(&source.secrets, &options).map(Verification::Scheme),
+                None => source.provider.bind(&source.secrets, &options).map(|it| bound(source, it, options)),
                 Some(scheme) => fetching::bind(scheme, source, parts, problems)?.map(Verification::Validator),
             };
             bound.map_err(|flaws| report(source, flaws, problems)).ok()
         }
     }
+}
+
+/// Secrets from files may change while the process runs.
+fn bound(source: &SourceConfig, verifier: Verifier, options: BindOptions) -> Verification {
+    if source.secret_files.is_empty() {
+        return Verification::Scheme(verifier);
+    }
+    let (files, secrets) = (source.secret_files.clone(), source.secrets.clone());
+    let (provider, verify_token) = (source.provider.clone(), source.verify_token.clone());
+    Verification::Filed(Box::new(FiledKeys::new(files, secrets, verifier, provider, options, verify_token)))
 }
 
 fn report(source: &SourceConfig, flaws: Vec<SecretProblem>, problems: &Problems) {

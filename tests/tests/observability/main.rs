@@ -1,0 +1,4 @@
+//! What is seen of every delivery, and what becomes of it under load, in a flood, and when secrets or processes change.
+
+mod measured;
+mod rotation;
