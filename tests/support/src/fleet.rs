@@ -37,6 +37,7 @@ pub struct ProbeOptions {
 /// What the probes of a fleet have in common.
 #[derive(Debug, Clone)]
 enum Shared {
+    Nothing,
     Redis(String),
     Postgres(String),
 }
@@ -50,6 +51,11 @@ impl ProbeOptions {
     /// With its inbox in this PostgreSQL, and retries that come at once.
     pub fn postgres(url: &str) -> Self {
         Self::of(Shared::Postgres(url.to_owned())).line("backoff = \"1ms\"")
+    }
+
+    /// With its claims in its own memory.
+    pub fn alone() -> Self {
+        Self::of(Shared::Nothing)
     }
 
     fn of(shared: Shared) -> Self {
@@ -101,6 +107,7 @@ impl ProbeOptions {
                 "[webhooks.idempotency]\nprovider = \"redis\"\n{lines}\n\
                  [webhooks.idempotency.redis]\nurl = \"{url}\"\n"
             ),
+            Shared::Nothing => format!("[webhooks.idempotency]\n{lines}\n"),
             Shared::Postgres(url) => {
                 format!("[webhooks.inbox]\nprovider = \"postgres\"\nurl = \"{url}\"\n{lines}\n")
             }

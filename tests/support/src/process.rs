@@ -107,6 +107,13 @@ impl Program {
     }
 }
 
+/// Lets this process, and those that it starts from now on, have as many connections as the machine allows.
+pub fn allow_many_connections() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("it may be raised up to there");
+}
+
 /// The folder with the programs that cargo built: that of this test, less `deps`.
 fn built_programs() -> PathBuf {
     if let Some(folder) = std::env::var_os("WEBHOOKS_TEST_PROGRAMS") {

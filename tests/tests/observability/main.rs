@@ -1,4 +1,6 @@
 //! What is seen of every delivery, and what becomes of it under load, in a flood, and when secrets or processes change.
 
+mod flood;
 mod measured;
 mod rotation;
+mod slow;

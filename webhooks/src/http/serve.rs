@@ -19,13 +19,17 @@ use crate::error::Error;
 use crate::reply::Reply;
 use crate::startup::webhooks::{Handle, Webhooks};
 
+/// A connection's own memory: a head has to fit into it, and a body is read through it. hyper's usual 400 KiB would be
+/// anyone's to fill, times the connections; no vendor's head is longer than a few.
+const BUFFER: usize = 32 << 10;
+
 /// Serves until SIGTERM or Ctrl-C, then drains.
 pub(super) async fn until_signalled(webhooks: Webhooks, listener: TcpListener) -> Result<(), Error> {
     let handle = webhooks.handle();
     let service = WebhookService::new(webhooks.endpoint.clone());
     let connections = GracefulShutdown::new();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(webhooks.http.head_timeout);
+    http.timer(TokioTimer::new()).header_read_timeout(webhooks.http.head_timeout).max_buf_size(BUFFER);
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, path = &*webhooks.endpoint.path, "listening for webhooks");
     }

@@ -10,6 +10,7 @@ use tracing::Instrument;
 
 use super::retry::Backoff;
 use super::{ClaimedRun, End, Fence, Inbox, Wanted, WantedListener};
+use crate::delivery::SourceName;
 use crate::error::Result;
 use crate::event::WebhookEvent;
 use crate::life::{Life, Passage, Phase};
@@ -17,11 +18,14 @@ use crate::listener::bound::Listener;
 use crate::run::lease::{Lease, LeaseKeeper};
 use crate::run::runner;
 use crate::run::verdict::{RetryPolicy, Verdict, verdict};
+use crate::stats::SourceStats;
 
 /// Claims what is due, and has it run.
 pub(crate) struct Worker {
     pub(crate) inbox: Arc<dyn Inbox>,
     pub(crate) listeners: Vec<Arc<Listener>>,
+    /// Where the sources' events are counted.
+    pub(crate) stats: HashMap<SourceName, Arc<SourceStats>>,
     pub(crate) options: WorkerOptions,
     pub(crate) keeper: LeaseKeeper<Arc<dyn Inbox>>,
     pub(crate) life: Life,
@@ -138,17 +142,12 @@ impl Worker {
     }
 
     /// From claim to settlement.
-    async fn carry_out(
-        &self,
-        listener: &Listener,
-        event: &WebhookEvent,
-        fence: Fence,
-        lease: Lease<Fence>,
-    ) {
+    async fn carry_out(&self, listener: &Listener, event: &WebhookEvent, fence: Fence, lease: Lease<Fence>) {
         let end = tokio::select! {
             biased;
             result = runner::run(listener, event, self.options.timeout) => self.judge(listener, event, &result),
             () = lease.lost() => {
+                self.count_lost(event);
                 tracing::warn!(
                     source = event.source(), event_id = event.id(), listener = &*listener.id,
                     "the lease could not be kept; the run was cancelled"
@@ -188,6 +187,7 @@ impl Worker {
             let error = match self.inbox.settle(fence, end.clone()).await {
                 Ok(true) => return,
                 Ok(false) => {
+                    self.count_lost(event);
                     let (source, event_id, listener) = (event.source(), event.id(), &*listener.id);
                     tracing::warn!(
                         source,
@@ -206,6 +206,13 @@ impl Worker {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// Sources that are configured no longer are counted nowhere.
+    fn count_lost(&self, event: &WebhookEvent) {
+        if let Some(stats) = self.stats.get(event.source()) {
+            stats.lease_lost.increment();
         }
     }
 

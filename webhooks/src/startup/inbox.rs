@@ -92,6 +92,7 @@ pub(super) fn staff(
         let worker = Worker {
             inbox: Arc::clone(&inbox),
             listeners: listeners.to_vec(),
+            stats: sources.iter().map(|it| (it.name.clone(), Arc::clone(&it.stats))).collect(),
             options: worker_options(settings),
             keeper: LeaseKeeper::new(Arc::clone(&inbox), settings.lease),
             life: life.clone(),
