@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::delivery::{Delivery, DeliveryId};
+use crate::key::EventKey;
 use crate::scheme::Verified;
 
 /// One thing that happened, out of a verified delivery. Cloning is cheap.
@@ -19,6 +20,7 @@ pub struct WebhookEvent(Arc<Data>);
 struct Data {
     delivery: Arc<Delivery>,
     verified: Verified,
+    key: EventKey,
     id: Option<String>,
     event_type: String,
     payload: Bytes,
@@ -30,6 +32,8 @@ struct Data {
 pub(crate) struct NewEvent {
     pub(crate) delivery: Arc<Delivery>,
     pub(crate) verified: Verified,
+    /// `None`: the provider gives no id, so that every delivery is an event of its own.
+    pub(crate) key: Option<EventKey>,
     pub(crate) id: Option<String>,
     pub(crate) event_type: String,
     pub(crate) payload: Bytes,
@@ -41,8 +45,9 @@ impl NewEvent {
     }
 
     pub(crate) fn claimed_from_inbox(self, attempt: u32, is_replay: bool) -> WebhookEvent {
-        let Self { delivery, verified, id, event_type, payload } = self;
-        WebhookEvent(Arc::new(Data { delivery, verified, id, event_type, payload, attempt, is_replay }))
+        let Self { delivery, verified, key, id, event_type, payload } = self;
+        let key = key.unwrap_or_else(|| EventKey::of_delivery(delivery.source(), delivery.id()));
+        WebhookEvent(Arc::new(Data { delivery, verified, key, id, event_type, payload, attempt, is_replay }))
     }
 }
 
@@ -55,6 +60,14 @@ impl WebhookEvent {
     /// The provider's id for the event, the same on every redelivery. `None` where the provider has none.
     pub fn id(&self) -> Option<&str> {
         self.0.id.as_deref()
+    }
+
+    /// The name under which the event is remembered: the same on every redelivery and retry, and nobody else's to forge.
+    ///
+    /// It is made of source and id; where the provider's signature does not cover the id, of the signed content too.
+    /// Where the provider gives no id it stands for the delivery, which is an event of its own then.
+    pub fn key(&self) -> &EventKey {
+        &self.0.key
     }
 
     /// The event's type in the provider's words, such as `payment_intent.succeeded`.

@@ -20,6 +20,7 @@ mod http;
     allow(dead_code, reason = "nothing drives an inbox without an engine")
 )]
 mod inbox;
+mod key;
 mod life;
 mod listener;
 mod metrics;

@@ -176,11 +176,11 @@ impl Source {
         let heard = parts.into_iter().filter_map(|part| {
             let audience = self.routes.audience(&part.event_type);
             (!audience.is_empty() || self.identity.binds_body()).then(|| Job {
-                key: self.remembered_as(&part, digest),
                 binding: if verified.is_signed() { self.binding(&part, delivery.body()) } else { None },
                 event: NewEvent {
                     delivery: Arc::clone(&delivery),
                     verified,
+                    key: self.remembered_as(&part, digest),
                     id: part.id,
                     event_type: part.event_type,
                     payload: part.payload,

@@ -54,7 +54,7 @@ impl Intake {
         let Ok(_permit) = self.permits.try_acquire() else { return Outcome::Overloaded };
         let _stored = self.in_flight.hold();
         let (delivery, verified) = (Arc::clone(&first.event.delivery), first.event.verified);
-        for job in jobs.iter().filter(|job| job.key.is_none()) {
+        for job in jobs.iter().filter(|job| job.event.key.is_none()) {
             job.stats.without_id.increment();
         }
         let tokens = jobs.iter().filter_map(spent_token).collect::<Vec<_>>();
@@ -103,6 +103,7 @@ impl StoredEvent {
         let event = NewEvent {
             delivery: Arc::new(delivery),
             verified: self.verified,
+            key: self.key,
             id: self.id,
             event_type: self.event_type,
             payload: self.payload,
@@ -123,7 +124,7 @@ fn entry(delivery: &Delivery, job: Job) -> NewEntry {
     });
     NewEntry {
         runs: runs.collect(),
-        key: job.key,
+        key: event.key,
         payload: locate(delivery.body(), event.payload),
         id: event.id,
         event_type: event.event_type,

@@ -236,6 +236,8 @@ pub(crate) struct StoredEvent {
     pub(crate) verified: Verified,
     pub(crate) headers: Vec<u8>,
     pub(crate) body: Bytes,
+    /// As it was put.
+    pub(crate) key: Option<EventKey>,
     pub(crate) id: Option<String>,
     pub(crate) event_type: String,
     pub(crate) payload: Bytes,

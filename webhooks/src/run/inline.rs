@@ -52,8 +52,6 @@ pub(crate) struct InlineOptions {
 /// One event and those who hear it.
 pub(crate) struct Job {
     pub(crate) event: NewEvent,
-    /// `None`: the provider gives no id, so that every delivery is an event of its own.
-    pub(crate) key: Option<EventKey>,
     /// What the key must not come with again, if it is a token that the signature covers alone.
     pub(crate) binding: Option<Binding>,
     pub(crate) audience: Audience,
@@ -98,7 +96,7 @@ impl Inline {
         if job.audience.is_empty() {
             return Outcome::Ignored;
         }
-        let Some(key) = job.key.clone() else { return self.run_without_claim(job, turn).await };
+        let Some(key) = job.event.key.clone() else { return self.run_without_claim(job, turn).await };
         match self.flights.board(&key) {
             Boarding::First(pilot) => {
                 let outcome = self.claim(&key, job, turn).await;

@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-mod key;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
 mod timed;
 pub(crate) mod uniform;
 
-pub use key::EventKey;
+pub use crate::key::EventKey;
 pub use memory::InMemoryWebhookEventStore;
 #[cfg(feature = "redis")]
 pub use redis::RedisWebhookEventStore;

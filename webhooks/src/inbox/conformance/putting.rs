@@ -36,6 +36,7 @@ pub(super) async fn what_was_put_comes_back_byte_for_byte(world: &World) {
     assert_eq!((&event.body[..], &event.payload[..]), (&b"[123]"[..], &b"123"[..]));
     assert_eq!(event.verified, parcel(Vec::new()).verified);
     assert_eq!((event.source.as_str(), &*event.event_type, event.delivery_id), ("stripe", "paid", 7));
+    assert_eq!(event.key, entry("1", &[]).key);
     assert_eq!(event.headers, b"[[\"a\",\"b\"]]");
     assert_eq!(&runs[1].event.payload[..], b"{}");
 }

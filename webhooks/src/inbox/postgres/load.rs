@@ -10,9 +10,10 @@ use super::time;
 use crate::delivery::SourceName;
 use crate::inbox::StoredEvent;
 use crate::scheme::Verified;
+use crate::store::EventKey;
 
 const EVENTS: &str =
-    "SELECT e.id, e.delivery, e.event_id, e.type, e.payload_start, e.payload_length, e.payload
+    "SELECT e.id, e.delivery, e.event_id, e.type, e.payload_start, e.payload_length, e.payload, e.key
     FROM webhooks.events e WHERE e.id = ANY($1)";
 
 /// A delivery is read once, however many of its events are wanted.
@@ -47,6 +48,7 @@ fn delivery(row: &PgRow) -> sqlx::Result<StoredEvent> {
         verified: verified(row.try_get(4)?, row.try_get(5)?, row.try_get(6)?),
         headers: row.try_get::<Option<_>, _>(7)?.unwrap_or_default(),
         body: Bytes::from(row.try_get::<Option<Vec<u8>>, _>(8)?.unwrap_or_default()),
+        key: None,
         id: None,
         event_type: String::new(),
         payload: Bytes::new(),
@@ -65,7 +67,8 @@ fn event(row: &PgRow, delivery: StoredEvent) -> sqlx::Result<StoredEvent> {
         }
         _ => Bytes::from(row.try_get::<Option<Vec<u8>>, _>(6)?.unwrap_or_default()),
     };
-    Ok(StoredEvent { id: row.try_get(2)?, event_type: row.try_get(3)?, payload, ..delivery })
+    let key = row.try_get::<Option<String>, _>(7)?.as_deref().and_then(EventKey::parse);
+    Ok(StoredEvent { key, id: row.try_get(2)?, event_type: row.try_get(3)?, payload, ..delivery })
 }
 
 fn number(bytes: &[u8]) -> sqlx::Result<u128> {

@@ -12,6 +12,7 @@ use crate::inbox::{
     Claimed, ClaimedRun, CrashLooped, Fence, MAX_UNSETTLED, StoredEvent, Wanted, WantedListener, failure,
 };
 use crate::scheme::Verified;
+use crate::store::EventKey;
 
 /// Takes runs that are due: a suspect alone, or others up to the limits.
 pub(super) fn claim(
@@ -183,7 +184,7 @@ fn next_due(desk: &Desk, wanted: &Wanted, now: i64) -> rusqlite::Result<Option<D
 
 fn load(desk: &Desk, event: i64) -> rusqlite::Result<StoredEvent> {
     let sql = "SELECT d.source, d.delivery, d.received_at, d.signed, d.secret_index, d.signed_at, d.headers, d.body,
-                      e.event_id, e.type, e.payload_start, e.payload_length, e.payload
+                      e.event_id, e.type, e.payload_start, e.payload_length, e.payload, e.key
                FROM events e JOIN deliveries d ON d.id = e.delivery WHERE e.id = ?1";
     desk.connection.prepare_cached(sql)?.query_row([event], |row| {
         let source: String = row.get(0)?;
@@ -201,6 +202,7 @@ fn load(desk: &Desk, event: i64) -> rusqlite::Result<StoredEvent> {
             received_at: time::time(row.get(2)?),
             verified: verified(row.get(3)?, row.get(4)?, row.get(5)?),
             headers: row.get::<_, Option<Vec<u8>>>(6)?.unwrap_or_default(),
+            key: row.get::<_, Option<String>>(13)?.as_deref().and_then(EventKey::parse),
             id: row.get(8)?,
             event_type: row.get(9)?,
             payload,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::delivery::SourceName;
+use crate::delivery::{DeliveryId, SourceName};
 
 /// The name under which an event is remembered: `wh1:{source}:{SHA-256 of its identity}`.
 ///
@@ -33,6 +33,18 @@ impl EventKey {
             hash.update(part);
         }
         Self { source: source.clone(), digest: hash.finalize().into() }
+    }
+
+    /// The key of an event that its provider gives no id: the delivery's own, for every delivery is an event of its own
+    /// then.
+    pub(crate) fn of_delivery(source: &SourceName, delivery: DeliveryId) -> Self {
+        Self::new(source, &[b"delivery", &delivery.bits().to_be_bytes(), b""])
+    }
+
+    /// A key as it is written.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (source, digest) = text.strip_prefix("wh1:")?.split_once(':')?;
+        Some(Self { source: SourceName::new(source)?, digest: hex::decode(digest).ok()?.try_into().ok()? })
     }
 
     /// The source whose event this is.
@@ -71,5 +83,14 @@ mod tests {
         assert_ne!(EventKey::new(&source, &[b"ab"]), EventKey::new(&source, &[b"ab", b""]));
         let other = SourceName::new("t").unwrap();
         assert_ne!(EventKey::new(&source, &[b"a"]).short(), EventKey::new(&other, &[b"a"]).short());
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let key = EventKey::new(&SourceName::new("stripe").unwrap(), &[b"evt_1"]);
+        assert_eq!(EventKey::parse(&key.to_string()), Some(key.clone()));
+        for text in ["", "wh1:stripe", "wh1:stripe:00", "wh2:stripe:", &format!("{key}0"), &key.to_string()[1..]] {
+            assert_eq!(EventKey::parse(text), None, "{text}");
+        }
     }
 }
