@@ -89,7 +89,9 @@ mod tests {
     fn what_is_written_is_read() {
         let key = EventKey::new(&SourceName::new("stripe").unwrap(), &[b"evt_1"]);
         assert_eq!(EventKey::parse(&key.to_string()), Some(key.clone()));
-        for text in ["", "wh1:stripe", "wh1:stripe:00", "wh2:stripe:", &format!("{key}0"), &key.to_string()[1..]] {
+        for text in
+            ["", "wh1:stripe", "wh1:stripe:00", "wh2:stripe:", &format!("{key}0"), &key.to_string()[1..]]
+        {
             assert_eq!(EventKey::parse(text), None, "{text}");
         }
     }

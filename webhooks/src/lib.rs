@@ -8,6 +8,8 @@ mod cli;
 mod clock;
 mod delivery;
 mod document;
+#[cfg(feature = "postgres")]
+mod effect;
 mod endpoint;
 mod error;
 mod event;
@@ -54,6 +56,8 @@ pub use event::WebhookEvent;
 pub use inbox::handle::{ListenerBacklog, OperationError, WebhookInbox};
 pub use inbox::record::{EventRecord, EventSummary, FailedAttempt, Replayed, RunRecord, RunState, Selection};
 pub use listener::WebhookEventListener;
+#[cfg(feature = "postgres")]
+pub use listener::extract::Tx;
 pub use listener::extract::{Attempt, Event, Extract, FromEvent, State};
 pub use listener::options::{OnDead, OrderBy, Retry};
 pub use listener::registry::ListenerRegistration;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
 
 /// Where a process is on its way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,17 @@ pub(crate) struct Life {
 struct UnderWay {
     count: AtomicUsize,
     none: Notify,
+}
+
+/// A task that ends with whoever holds this.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "postgres"), allow(dead_code))]
+pub(crate) struct Upkeep(pub(crate) AbortHandle);
+
+impl Drop for Upkeep {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// One delivery under way; dropped when it is through.

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::delivery::{Delivery, DeliveryId, SourceName};
 use crate::inbox::handle::WebhookInbox;
 use crate::inbox::staffed::StaffedInbox;
-use crate::life::{Passage, Phase};
+use crate::life::{Passage, Phase, Upkeep};
 use crate::outcome::Outcome;
 use crate::reply::Reply;
 use crate::run::inline::{Inline, Job, Turn};
@@ -43,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) _watch: Option<Watch>,
     pub(crate) clock: Clock,
     pub(crate) enabled: bool,
+    /// What is looked after for as long as there is a processor.
+    pub(crate) _upkeep: Option<Upkeep>,
 }
 
 impl WebhookProcessor {

@@ -25,6 +25,9 @@ pub(crate) struct Listener {
     pub(crate) events: Vec<EventPattern>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) options: RunOptions,
+    /// What it writes in the user's database commits together with the record that it ran.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
+    pub(crate) takes_transaction: bool,
     /// The crate it stands in.
     pub(crate) crate_name: String,
     pub(crate) handler: Box<dyn Handler>,
@@ -32,8 +35,9 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    pub(crate) fn handle<'a>(&'a self, event: &WebhookEvent) -> BoxFuture<'a, Result> {
-        self.handler.handle(Run::new(event.clone()))
+    /// Handles the event, for whoever cancels it after `timeout`.
+    pub(crate) fn handle<'a>(&'a self, event: &WebhookEvent, timeout: Duration) -> BoxFuture<'a, Result> {
+        self.handler.handle(Run::new(event.clone(), Arc::clone(&self.id), timeout))
     }
 
     pub(crate) fn on_error<'a>(

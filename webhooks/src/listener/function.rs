@@ -4,10 +4,11 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::extract::{Bind, Extract, Run};
+use super::extract::{Bind, Extract, Run, Stop};
 use crate::error::{Failure, Result};
 
 /// A function whose arguments are bound to the state that they need.
@@ -66,7 +67,7 @@ pub trait Args: Sized + Send {
 
     fn bind(bind: &mut Bind<'_>) -> Option<Self::Bound>;
 
-    fn extract(bound: &Self::Bound, run: &mut Run) -> impl Future<Output = Result<Self>> + Send;
+    fn extract(bound: &Self::Bound, run: &mut Run) -> impl Future<Output = Result<Self, Stop>> + Send;
 }
 
 /// What a listener may return: [`Result`], any `Result<(), E>` whose error converts, or nothing.
@@ -110,9 +111,47 @@ where
 {
     fn call(&self, mut run: Run) -> BoxFuture<'_, Result> {
         Box::pin(async move {
-            let args = A::extract(&self.bound, &mut run).await?;
-            (self.function)(args).await.into_result()
+            let mut pauses = PAUSES.iter();
+            loop {
+                match (self.once(&mut run).await, pauses.next()) {
+                    (Ok(()) | Err(Stop::Done), _) => return Ok(()),
+                    (Err(Stop::Fleeting(failure)), Some(pause)) => {
+                        let (event, listener) = (run.event(), run.listener());
+                        let (source, event_id) = (event.source(), event.id());
+                        tracing::debug!(source, event_id, listener, error = %failure, "run again at once");
+                        tokio::time::sleep(pause.mul_f64(rand::random())).await;
+                    }
+                    (Err(Stop::Failed(failure) | Stop::Fleeting(failure)), _) => return Err(failure),
+                }
+            }
         })
+    }
+}
+
+/// How long a run that failed for no fault of its own waits at most before it is run again, within the same attempt.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(10),
+    Duration::from_millis(30),
+    Duration::from_millis(90),
+    Duration::from_millis(270),
+    Duration::from_millis(810),
+];
+
+impl<A, F, Fut, O> Function<A, F>
+where
+    A: Args,
+    F: Fn(A) -> Fut,
+    Fut: Future<Output = O>,
+    O: IntoResult,
+{
+    /// Arguments, function, completion.
+    async fn once(&self, run: &mut Run) -> Result<(), Stop> {
+        let result = match A::extract(&self.bound, run).await {
+            Ok(args) => (self.function)(args).await.into_result(),
+            Err(Stop::Failed(failure)) => Err(failure),
+            Err(stop) => return Err(stop),
+        };
+        run.complete(result).await
     }
 }
 
@@ -128,7 +167,7 @@ macro_rules! args {
                 Some(($($argument?,)*))
             }
 
-            async fn extract(_bound: &Self::Bound, _run: &mut Run) -> Result<Self> {
+            async fn extract(_bound: &Self::Bound, _run: &mut Run) -> Result<Self, Stop> {
                 let ($($argument,)*) = _bound;
                 Ok(($($argument::extract($argument, _run).await?,)*))
             }

@@ -137,6 +137,7 @@ mod tests {
             events,
             timeout: None,
             options: Default::default(),
+            takes_transaction: false,
             handler: Box::new(Silent),
             stats: ListenerStats::new("a listener"),
         })

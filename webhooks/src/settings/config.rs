@@ -17,6 +17,7 @@ pub(crate) struct Config {
     pub(crate) idempotency: IdempotencyConfig,
     /// `None`: listeners run inline.
     pub(crate) inbox: Option<InboxConfig>,
+    pub(crate) effects: EffectsConfig,
     /// Those that could be read.
     pub(crate) sources: Vec<SourceConfig>,
     /// All that are mentioned.
@@ -63,6 +64,13 @@ pub(crate) struct IdempotencyConfig {
     pub(crate) redis_url: String,
 }
 
+// Read in every build, so that a mistake is reported in every build.
+#[cfg_attr(not(feature = "postgres"), allow(dead_code))]
+pub(crate) struct EffectsConfig {
+    /// How long the rows of what has been done are kept at the least.
+    pub(crate) keep: Duration,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StoreKind {
     InMemory,
@@ -75,6 +83,7 @@ impl Config {
             TableReader::new(&settings.table, "webhooks", Origin::Other("the settings".into()), problems);
         let config = Self {
             inbox: InboxConfig::read(&root),
+            effects: EffectsConfig::read(&root),
             enabled: root.boolean("enabled").unwrap_or(true),
             http: HttpConfig::read(&root),
             limits: Limits::read(&root),
@@ -194,6 +203,16 @@ impl IdempotencyConfig {
             config.redis_url = redis.string("url").unwrap_or(config.redis_url);
             redis.finish();
         }
+        table.finish();
+        config
+    }
+}
+
+impl EffectsConfig {
+    fn read(root: &TableReader<'_>) -> Self {
+        let mut config = Self { keep: Duration::from_secs(90 * 86_400) };
+        let Some(table) = root.table("effects") else { return config };
+        config.keep = positive(&table, "keep", table.duration("keep")).unwrap_or(config.keep);
         table.finish();
         config
     }

@@ -28,6 +28,7 @@ pub(super) const SETTINGS: Keys = &[&[
     Key::new("inline", Table(INLINE), "Listeners that run before the delivery is answered."),
     Key::new("idempotency", Table(IDEMPOTENCY), "How events are remembered."),
     Key::new("inbox", Table(INBOX), "Deliveries that are stored before they are handled."),
+    Key::new("effects", Table(EFFECTS), "What listeners with a `Tx` have done."),
     Key::new(
         "sources",
         TablesByName(SOURCE),
@@ -99,6 +100,13 @@ const INBOX: Keys = &[&[
     Key::new("concurrency", Count, "How many runs go on side by side.").or("32"),
     Key::new("keep_headers", Texts, "Headers that are stored besides the usual ones."),
 ]];
+
+const EFFECTS: Keys = &[&[Key::new(
+    "keep",
+    Duration,
+    "How long it is remembered which listener has done its part in which event; at least as long as anything else of it.",
+)
+.or("90d")]];
 
 pub(super) const SOURCE: Keys = &[&[
     Key::new(

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "postgres")]
+use super::effects;
 use super::inbox::Opened;
 use super::sources::Made;
 use super::webhooks::Webhooks;
 use super::{Parts, development, inbox, listeners, secrets, sources, stores, warnings};
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::life::Upkeep;
 use crate::listener::bound::Listener;
 use crate::metrics;
 use crate::problem::Problems;
@@ -42,12 +45,18 @@ pub(super) async fn webhooks(
     let chosen = inbox::choose(&config, &configured, &listeners, &problems);
     let made = sources::make(&config, configured, &parts, &listeners, &problems);
     let store = stores::choose(&config, parts.store.take(), &parts.clock, &problems).await;
+    #[cfg(feature = "postgres")]
+    let effects = effects::open(&config, &parts.states, &listeners, &made.sources, &problems).await;
+    #[cfg(not(feature = "postgres"))]
+    let effects = None;
     let inbox = inbox::open(&config, chosen, &parts.clock, &problems).await;
     for warning in problems.take_warnings() {
         tracing::warn!(help = %warning.help, "{}", warning.what);
     }
     match store {
-        Some(store) if problems.is_empty() => Ok(start(config, made, &listeners, store, inbox, parts.clock)),
+        Some(store) if problems.is_empty() => {
+            Ok(start(config, made, &listeners, store, inbox, effects, parts.clock))
+        }
         _ => Err(Error::new(problems.into_errors())),
     }
 }
@@ -67,6 +76,7 @@ fn start(
     listeners: &[Arc<Listener>],
     store: Arc<dyn DynStore>,
     inbox: Option<Opened>,
+    upkeep: Option<Upkeep>,
     clock: Clock,
 ) -> Webhooks {
     tell_listeners(listeners);
@@ -77,6 +87,7 @@ fn start(
         _watch: Watch::begin(&made.sources),
         sources: made.sources.into_iter().map(|source| (source.name.clone(), source)).collect(),
         inline,
+        _upkeep: upkeep,
         seen: Seen::new(clock.clone()),
         clock,
         enabled: config.enabled,
@@ -109,5 +120,5 @@ fn disabled(config: Config, problems: Problems) -> Result<Webhooks, Error> {
     }
     tracing::warn!("webhooks.enabled is false: every delivery is answered 503");
     let store = store::share(InMemoryWebhookEventStore::new());
-    Ok(start(config, Made::default(), &[], store, None, Clock::default()))
+    Ok(start(config, Made::default(), &[], store, None, None, Clock::default()))
 }

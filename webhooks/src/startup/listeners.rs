@@ -83,7 +83,8 @@ fn from_function(
     problems: &Problems,
 ) -> Option<Listener> {
     let label = registration.label();
-    let bound = (registration.bind)(&mut Bind::new(states, label.clone(), problems));
+    let mut bind = Bind::new(states, label.clone(), problems);
+    let bound = (registration.bind)(&mut bind);
     // The macro has checked source and patterns; written by hand, they may still be wrong.
     let source = source_pattern(registration.source, &label, problems);
     let events = patterns(registration.events.iter().copied(), &label, problems);
@@ -100,6 +101,7 @@ fn from_function(
             order_by: registration.options.order_by,
             concurrency: registration.options.concurrency,
         },
+        takes_transaction: bind.takes_transaction(),
         handler: match bound {
             Some(bound) => Box::new(FunctionHandler { bound, on_error: registration.on_error }),
             None => Box::new(Unbound),
@@ -120,6 +122,7 @@ fn from_type(listener: TraitListener, problems: &Problems) -> Option<Listener> {
         events: events?,
         timeout: listener.timeout,
         options: listener.options,
+        takes_transaction: false,
         handler: listener.handler,
     })
 }

@@ -27,6 +27,8 @@ pub(crate) mod processor_builder;
 pub(crate) mod source_builder;
 pub(crate) mod webhooks;
 
+#[cfg(feature = "postgres")]
+mod effects;
 mod engines;
 mod fetching;
 mod inbox;

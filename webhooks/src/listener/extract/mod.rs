@@ -8,6 +8,7 @@
 //! | [`HeaderMap`](http::HeaderMap) | the delivery's headers |
 //! | [`Bytes`](bytes::Bytes) | the delivery's raw body |
 //! | [`Attempt`] | which attempt this is, from 1 |
+//! | `Tx<Postgres>` | a transaction in the user's own database; feature `postgres` |
 //!
 //! An argument of your own implements [`FromEvent`].
 
@@ -25,11 +26,19 @@ mod body;
 mod event;
 mod headers;
 mod metadata;
+mod run;
 mod state;
+#[cfg(feature = "postgres")]
+mod tx;
 
 pub use attempt::Attempt;
 pub use event::Event;
+#[cfg(feature = "postgres")]
+pub(crate) use run::Completion;
+pub(crate) use run::{Run, Stop};
 pub use state::State;
+#[cfg(feature = "postgres")]
+pub use tx::Tx;
 
 /// An argument of your own: anything that can be made from the event.
 ///
@@ -55,7 +64,7 @@ pub trait FromEvent: Sized + Send {
     message = "`{Self}` is not something that a webhook listener can take",
     label = "not an extractor",
     note = "a listener takes `Event<T>` (T: DeserializeOwned), `WebhookEvent`, `State<T>`, `Option<State<T>>`, \
-            `HeaderMap`, `Bytes`, `Attempt`, or a type of yours that implements `webhooks::FromEvent`"
+            `HeaderMap`, `Bytes`, `Attempt`, `Tx<Postgres>` (feature `postgres`), or a type of yours that implements `webhooks::FromEvent`"
 )]
 pub trait Extract: Sized + Send {
     /// What was resolved at startup.
@@ -68,7 +77,7 @@ pub trait Extract: Sized + Send {
 
     /// Once per run.
     #[doc(hidden)]
-    fn extract(bound: &Self::Bound, run: &mut Run) -> impl Future<Output = Result<Self>> + Send;
+    fn extract(bound: &Self::Bound, run: &mut Run) -> impl Future<Output = Result<Self, Stop>> + Send;
 }
 
 impl<T: FromEvent> Extract for T {
@@ -78,25 +87,8 @@ impl<T: FromEvent> Extract for T {
         Some(())
     }
 
-    async fn extract(_: &(), run: &mut Run) -> Result<Self> {
-        T::from_event(run.event()).await
-    }
-}
-
-/// One listener about to handle one event.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Run {
-    event: WebhookEvent,
-}
-
-impl Run {
-    pub(crate) fn new(event: WebhookEvent) -> Self {
-        Self { event }
-    }
-
-    pub(crate) fn event(&self) -> &WebhookEvent {
-        &self.event
+    async fn extract(_: &(), run: &mut Run) -> Result<Self, Stop> {
+        Ok(T::from_event(run.event()).await?)
     }
 }
 
@@ -107,24 +99,40 @@ pub struct Bind<'a> {
     /// As messages name the listener.
     label: String,
     problems: &'a Problems,
+    takes_transaction: bool,
 }
 
 impl<'a> Bind<'a> {
     pub(crate) fn new(states: &'a States, label: String, problems: &'a Problems) -> Self {
-        Self { states, label, problems }
+        Self { states, label, problems, takes_transaction: false }
+    }
+
+    /// Whether one of the arguments is a transaction.
+    pub(crate) fn takes_transaction(&self) -> bool {
+        self.takes_transaction
     }
 
     fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.states.get()
     }
 
-    fn missing_state(&self, type_name: &str) {
-        let short = short_type_name(type_name);
-        let variable = variable_name(&short);
+    /// An `argument` needs a state of this type, and there is none.
+    fn missing(&self, argument: &str, type_name: &str, variable: &str) {
         self.problems.add(
-            format!("listener {} takes `State<{short}>`, but no `{short}` was given", self.label),
+            format!("listener {} takes `{argument}`, but no `{type_name}` was given", self.label),
             format!("webhooks::autoconfigure().state({variable})"),
         );
+    }
+
+    /// An `argument` is a transaction. Two could not commit together.
+    #[cfg(feature = "postgres")]
+    fn note_transaction(&mut self, argument: &str) {
+        if std::mem::replace(&mut self.takes_transaction, true) {
+            self.problems.add(
+                format!("listener {} takes a second `{argument}`: two do not commit together", self.label),
+                "take one, and use it for everything",
+            );
+        }
     }
 }
 
@@ -143,7 +151,7 @@ impl States {
         self.0.insert(TypeId::of::<T>(), value);
     }
 
-    fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+    pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.0.get(&TypeId::of::<T>()).cloned().and_then(|it| it.downcast().ok())
     }
 }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{Bind, Extract, Run};
+use super::{Bind, Extract, Run, Stop, short_type_name, variable_name};
 use crate::error::Result;
 
 /// What was given to `.state(…)`, shared. Derefs to `T`.
@@ -16,12 +16,13 @@ impl<T: Send + Sync + 'static> Extract for State<T> {
     fn bind(bind: &mut Bind<'_>) -> Option<Arc<T>> {
         let state = bind.state();
         if state.is_none() {
-            bind.missing_state(std::any::type_name::<T>());
+            let short = short_type_name(std::any::type_name::<T>());
+            bind.missing(&format!("State<{short}>"), &short, &variable_name(&short));
         }
         state
     }
 
-    async fn extract(bound: &Arc<T>, _: &mut Run) -> Result<Self> {
+    async fn extract(bound: &Arc<T>, _: &mut Run) -> Result<Self, Stop> {
         Ok(Self(Arc::clone(bound)))
     }
 }
@@ -33,7 +34,7 @@ impl<T: Send + Sync + 'static> Extract for Option<State<T>> {
         Some(bind.state())
     }
 
-    async fn extract(bound: &Self::Bound, _: &mut Run) -> Result<Self> {
+    async fn extract(bound: &Self::Bound, _: &mut Run) -> Result<Self, Stop> {
         Ok(bound.clone().map(State))
     }
 }

@@ -17,6 +17,7 @@ http = { bind = "127.0.0.1:8080", path = "/webhooks", public_url = "https://exam
 inline = { timeout = "5s", max_attempts = 3 }
 idempotency = { provider = "redis", ttl_seconds = 9, redis = { url = "redis://localhost" } }
 inbox.provider = "none"
+effects = {}
 
 [sources.pairs]
 secret = "hush"
