@@ -14,6 +14,7 @@
 //! - [`fleet`]: `probe` processes that share a Redis
 //! - [`inbox`]: webhooks with an inbox, in the test's own process and in a `probe`
 //! - [`relay`]: a way to a server that can be cut
+//! - [`postgres_relay`]: one to PostgreSQL that is cut during a COMMIT
 //! - [`free_port`]: a port to listen on
 
 pub mod described;
@@ -24,6 +25,7 @@ pub mod inside;
 pub mod log;
 pub mod metrics;
 mod port;
+pub mod postgres_relay;
 pub mod postgres_server;
 pub mod process;
 pub mod redis_server;

@@ -14,7 +14,7 @@ use nix::unistd::{Pid, User};
 use tempfile::TempDir;
 
 use crate::free_port;
-use crate::process::{PATIENCE, Process, Program, Signal, poll};
+use crate::process::{Lines, PATIENCE, Process, Program, Signal, poll};
 
 /// A server of one's own on 127.0.0.1, with its data in a folder of its own. Anyone may come in as `postgres`.
 #[derive(Debug)]
@@ -76,6 +76,11 @@ impl PostgresServer {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// What it has logged, and will.
+    pub fn log(&self) -> &Lines {
+        self.process.stderr()
     }
 
     /// Where it keeps its data.

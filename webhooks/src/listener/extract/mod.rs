@@ -117,11 +117,9 @@ impl<'a> Bind<'a> {
     }
 
     /// An `argument` needs a state of this type, and there is none.
-    fn missing(&self, argument: &str, type_name: &str, variable: &str) {
-        self.problems.add(
-            format!("listener {} takes `{argument}`, but no `{type_name}` was given", self.label),
-            format!("webhooks::autoconfigure().state({variable})"),
-        );
+    fn missing(&self, argument: &str, type_name: &str, help: &str) {
+        self.problems
+            .add(format!("listener {} takes `{argument}`, but no `{type_name}` was given", self.label), help);
     }
 
     /// An `argument` is a transaction. Two could not commit together.

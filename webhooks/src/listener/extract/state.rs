@@ -17,7 +17,8 @@ impl<T: Send + Sync + 'static> Extract for State<T> {
         let state = bind.state();
         if state.is_none() {
             let short = short_type_name(std::any::type_name::<T>());
-            bind.missing(&format!("State<{short}>"), &short, &variable_name(&short));
+            let help = format!("webhooks::autoconfigure().state({})", variable_name(&short));
+            bind.missing(&format!("State<{short}>"), &short, &help);
         }
         state
     }

@@ -61,7 +61,9 @@ impl Extract for Tx<Postgres> {
         bind.note_transaction("Tx<Postgres>");
         let pool = bind.state();
         if pool.is_none() {
-            bind.missing("Tx<Postgres>", "PgPool", "pool");
+            // One of another version of sqlx is another type.
+            let help = "webhooks::autoconfigure().state(pool), with a `PgPool` of sqlx 0.9";
+            bind.missing("Tx<Postgres>", "PgPool", help);
         }
         pool
     }

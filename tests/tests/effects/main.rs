@@ -1,0 +1,6 @@
+//! Effects that happen exactly once: a listener's `Tx`, under everything that goes wrong.
+
+mod bank;
+mod commit;
+mod once;
+mod startup;
