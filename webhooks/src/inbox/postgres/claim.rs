@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use super::suspect::Reserved;
 use super::time::{self, now};
@@ -122,7 +122,32 @@ const LOOK: &str = concat!(
 pub(super) type Taken = (i64, i64, i32, i32, bool, String);
 
 /// Takes runs that are due: a suspect alone, or others up to the limits.
+///
+/// They are taken once the caller has them, by a commit of its own: had it gone away before, they would be nobody's
+/// until their lease ends, and would count as having been tried.
 pub(super) async fn claim(
+    connection: &mut PgConnection,
+    terms: &Terms,
+    turned: i64,
+    options: &Options,
+    reserved: &Reserved,
+) -> sqlx::Result<Claimed> {
+    let mut transaction = connection.begin().await?;
+    match claim_due(&mut transaction, terms, turned, options, reserved).await {
+        Ok(claimed) => {
+            transaction.commit().await?;
+            Ok(claimed)
+        }
+        // Another took a run of the same order key in the same moment; next time it is seen.
+        Err(error) if super::code(&error).is_some_and(|code| code == UNIQUE_VIOLATION) => {
+            transaction.rollback().await?;
+            Ok(Claimed { next_due: Some(Duration::ZERO), ..Claimed::default() })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn claim_due(
     connection: &mut PgConnection,
     terms: &Terms,
     turned: i64,
@@ -152,7 +177,7 @@ pub(super) async fn claim(
 }
 
 async fn take(connection: &mut PgConnection, terms: &Terms, turned: i64) -> sqlx::Result<Vec<Taken>> {
-    let taken = sqlx::query_as(TAKE)
+    sqlx::query_as(TAKE)
         .bind(turned)
         .bind(&terms.listeners)
         .bind(&terms.rooms)
@@ -160,12 +185,7 @@ async fn take(connection: &mut PgConnection, terms: &Terms, turned: i64) -> sqlx
         .bind(terms.limit)
         .bind(terms.lease)
         .fetch_all(connection)
-        .await;
-    match taken {
-        // Another took a run of the same order key in the same moment; next time it is seen.
-        Err(error) if super::code(&error).is_some_and(|code| code == UNIQUE_VIOLATION) => Ok(Vec::new()),
-        taken => taken,
-    }
+        .await
 }
 
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
