@@ -3,13 +3,38 @@
 
 use support::inside::{Inside, Post, reason, refusal};
 use support::{sample, sign};
-use webhooks::Reply;
+use webhooks::{
+    Builder, GitHubSignatureValidator, HmacSignatureValidator, Reply, StripeSignatureValidator,
+    TwilioSignatureValidator, Webhooks,
+};
 
+/// The answer of the provider's scheme; a validator in code has the same.
 async fn sent(provider: &str, post: Post) -> Reply {
     let inside = Inside::with(sample::sources(&[provider])).await;
-    let reply = inside.send(post).await;
+    let reply = inside.send(post.clone()).await;
     assert!(inside.heard().is_empty(), "a listener ran: {}", reply.status);
+    if let Some(builder) = judged_in_code(provider) {
+        let inside = Inside::with(builder).await;
+        assert_eq!(refusal(&inside.send(post).await), refusal(&reply), "judged in code");
+        assert!(inside.heard().is_empty());
+    }
     reply
+}
+
+/// The provider's source, judged by the validator of its name, if there is one.
+fn judged_in_code(provider: &str) -> Option<Builder> {
+    let builder = Webhooks::builder().source(provider, |source| source.validator("in code"));
+    let secret = sample::secret(provider);
+    Some(match provider {
+        "github" => builder.validator("in code", GitHubSignatureValidator::new(secret)),
+        "hmac" => builder.validator("in code", HmacSignatureValidator::new(secret)),
+        "stripe" => builder.validator("in code", StripeSignatureValidator::new(secret)),
+        "twilio" => {
+            let validator = TwilioSignatureValidator::new(secret).with_public_url(sample::PUBLIC_URL);
+            builder.validator("in code", validator)
+        }
+        _ => return None,
+    })
 }
 
 #[track_caller]
@@ -20,7 +45,7 @@ fn assert_unauthorized(reply: &Reply, why: &str, case: &str) {
 // ---- duplicate_single_headers ------------------------------------------------------------------
 
 /// Timestamps, ids and types that stand in a header of their own.
-const SINGLE: [(&str, &str); 8] = [
+const SINGLE: [(&str, &str); 9] = [
     ("slack", "X-Slack-Request-Timestamp"),
     ("standard-webhooks", "webhook-timestamp"),
     ("standard-webhooks", "webhook-id"),
@@ -29,6 +54,7 @@ const SINGLE: [(&str, &str); 8] = [
     ("gitlab", "X-Gitlab-Event"),
     ("shopify", "X-Shopify-Topic"),
     ("hmac", "X-Idempotency-Key"),
+    ("twilio", "I-Twilio-Idempotency-Token"),
 ];
 
 #[tokio::test]
@@ -43,6 +69,19 @@ async fn duplicate_single_headers() {
         let joined = sent(provider, genuine.with(header, format!("{value}, {value}"))).await;
         assert_unauthorized(&joined, "header_repeated", &format!("{header} joined"));
     }
+}
+
+#[tokio::test]
+async fn duplicate_single_headers_of_unsigned_requests() {
+    let open = Webhooks::builder().source("github", |source| source.validator("none"));
+    let inside = Inside::with(open).await;
+    let genuine = sample::of("github", "evt_1");
+    for header in ["X-GitHub-Delivery", "X-GitHub-Event"] {
+        let repeated = inside.send(genuine.clone().header(header, "another")).await;
+        assert_unauthorized(&repeated, "header_repeated", header);
+    }
+    assert_eq!(inside.send(genuine).await.status, 200);
+    assert_eq!(inside.heard().len(), 1);
 }
 
 #[tokio::test]
@@ -168,7 +207,7 @@ async fn the_sixteenth_signature_still_counts() {
 // ---- non_utf8_everywhere -------------------------------------------------------------------------
 
 /// Every header that is read before an event is believed.
-const READ: [(&str, &str); 15] = [
+const READ: [(&str, &str); 16] = [
     ("stripe", "Stripe-Signature"),
     ("github", "X-Hub-Signature-256"),
     ("github", "X-GitHub-Delivery"),
@@ -184,6 +223,7 @@ const READ: [(&str, &str); 15] = [
     ("hmac", "X-Signature"),
     ("hmac", "X-Idempotency-Key"),
     ("twilio", "X-Twilio-Signature"),
+    ("twilio", "I-Twilio-Idempotency-Token"),
 ];
 
 #[tokio::test]

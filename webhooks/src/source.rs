@@ -84,6 +84,7 @@ impl Source {
         }
         if method == Method::POST && !self.handshake.may_be_unsigned(method) {
             self.verification.precheck(headers)?;
+            self.identity.check_headers(headers)?;
         }
         let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
         if declared.is_some_and(|length| length > self.max_body) {
@@ -133,6 +134,7 @@ impl Source {
 
     /// Whether the delivery is truly the provider's, and for this source.
     pub(crate) async fn verify(&self, delivery: &Delivery) -> Result<Verified, Outcome> {
+        self.identity.check_headers(delivery.headers())?;
         let verified = match &self.verification {
             Verification::Scheme(verifier) => verifier.verify(delivery)?,
             Verification::Filed(keys) => keys.current().verifier.verify(delivery)?,

@@ -133,14 +133,14 @@ impl Provider {
         methods
     }
 
-    /// Turns a source's secrets into its verifier, which also guards the identity's headers.
+    /// Turns a source's secrets into its verifier.
     pub(crate) fn bind(
         &self,
         secrets: &[Secret],
         options: &BindOptions,
     ) -> Result<Verifier, Vec<SecretProblem>> {
         let verifier = self.signature.bind(secrets, options)?;
-        Ok(verifier.with_identity_headers(self.identity.headers(), self.identity.id_header().cloned()))
+        Ok(verifier.with_id_header(self.identity.id_header().cloned()))
     }
 
     /// The challenge rules with a source's secrets.

@@ -60,6 +60,14 @@ pub(super) fn unlisted<'h>(
     Ok(value)
 }
 
+/// Whether a header is single and text, or not there.
+pub(super) fn legible(headers: &HeaderMap, name: &HeaderName) -> Result<(), Rejection> {
+    match unlisted(headers, name)? {
+        Some(value) if value.to_str().is_err() => Err(Rejection::HeaderRequired),
+        _ => Ok(()),
+    }
+}
+
 /// Whether the body is said to be a form.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
     const FORM: &str = "application/x-www-form-urlencoded";

@@ -7,12 +7,13 @@ mod kind;
 mod read;
 
 use bytes::Bytes;
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 use serde_json::value::RawValue;
 
 use super::json::{Extract, Flaw, JsonPath};
+use super::request::legible;
 use crate::delivery::Delivery;
-use crate::rejection::Malformed;
+use crate::rejection::{Malformed, Rejection};
 use body::BodyKind;
 use id::IdSource;
 pub(super) use keys::{IDENTITY, VARIANT_IDENTITY};
@@ -127,14 +128,24 @@ impl Identity {
         Self::new(plan)
     }
 
-    /// The headers that are read, which must therefore be single.
+    /// The headers that are read.
     pub(crate) fn headers(&self) -> Vec<HeaderName> {
-        self.plan.id.headers.iter().flatten().chain(&self.plan.kind.header).cloned().collect()
+        self.read_headers().cloned().collect()
+    }
+
+    /// Rejects a request in which one of them comes twice or is no text: which of the two counts must not be a
+    /// stranger's to choose.
+    pub(crate) fn check_headers(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        self.read_headers().try_for_each(|name| legible(headers, name))
     }
 
     /// The header that carries the id; of several that make it up, the last.
     pub(crate) fn id_header(&self) -> Option<&HeaderName> {
         self.plan.id.headers.first()?.last()
+    }
+
+    fn read_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.plan.id.headers.iter().flatten().chain(&self.plan.kind.header)
     }
 
     fn new(plan: Plan) -> Self {

@@ -12,7 +12,7 @@ use super::{BindOptions, SignatureScheme};
 use crate::delivery::Delivery;
 use crate::rejection::Rejection;
 use crate::scheme::coded::CodedVerifier;
-use crate::scheme::request::{Request, unlisted};
+use crate::scheme::request::Request;
 use crate::scheme::validator::Verified;
 use crate::secret::Secret;
 
@@ -25,8 +25,6 @@ const MAX_SECRETS: usize = 8;
 /// A scheme with its keys. Their keyed states are made once and cloned for each delivery.
 pub(crate) struct Verifier {
     engine: Engine,
-    /// Headers of the identity, which must be text and not come twice.
-    single: Vec<HeaderName>,
     /// Where the identity reads the id, for [`Verifier::sign`].
     id_header: Option<HeaderName>,
 }
@@ -74,7 +72,7 @@ impl Verifier {
             SignatureScheme::Unsigned => Ok(Engine::Unsigned),
         };
         match engine {
-            Ok(engine) if problems.is_empty() => Ok(Self { engine, single: Vec::new(), id_header: None }),
+            Ok(engine) if problems.is_empty() => Ok(Self { engine, id_header: None }),
             Ok(_) => Err(problems),
             Err(more) => {
                 problems.extend(more);
@@ -83,24 +81,18 @@ impl Verifier {
         }
     }
 
-    /// Adds what the identity reads from headers: those must be single, and signing sets the id.
-    pub(in crate::scheme) fn with_identity_headers(
-        mut self,
-        single: Vec<HeaderName>,
-        id_header: Option<HeaderName>,
-    ) -> Self {
-        (self.single, self.id_header) = (single, id_header);
-        self
+    /// Says where the identity reads the id, so that signing sets it.
+    pub(in crate::scheme) fn with_id_header(self, id_header: Option<HeaderName>) -> Self {
+        Self { id_header, ..self }
     }
 
     /// Rejects what the headers alone condemn, before a byte of the body is read.
     pub(crate) fn precheck(&self, headers: &HeaderMap) -> Result<(), Rejection> {
         match &self.engine {
-            Engine::Declared(it) => it.precheck(headers)?,
-            Engine::Coded(it) => it.precheck(headers)?,
-            Engine::Unsigned => {}
+            Engine::Declared(it) => it.precheck(headers),
+            Engine::Coded(it) => it.precheck(headers),
+            Engine::Unsigned => Ok(()),
         }
-        self.single.iter().try_for_each(|name| legible(headers, name))
     }
 
     /// Accepts or rejects a delivery, its time of receipt included.
@@ -109,7 +101,6 @@ impl Verifier {
     }
 
     pub(crate) fn verify_request(&self, request: &Request<'_>) -> Result<Verified, Rejection> {
-        self.single.iter().try_for_each(|name| legible(request.headers, name))?;
         match &self.engine {
             Engine::Declared(it) => it.verify(request),
             Engine::Coded(it) => it.verify(request),
@@ -152,13 +143,5 @@ impl Verifier {
             signed.headers.insert(name, id.parse().ok()?);
         }
         Some(signed)
-    }
-}
-
-/// A header of the identity is single and text, or not there.
-fn legible(headers: &HeaderMap, name: &HeaderName) -> Result<(), Rejection> {
-    match unlisted(headers, name)? {
-        Some(value) if value.to_str().is_err() => Err(Rejection::HeaderRequired),
-        _ => Ok(()),
     }
 }
