@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use support::inside::{Inside, Post, refusal};
+use support::log::Log;
 use support::sign;
 use webhooks::{Builder, Failure, Settings, WebhookEvent, Webhooks};
 
@@ -198,6 +199,81 @@ async fn a_part_without_any_id_has_its_digest_and_its_position() {
     let mut ids = inside.heard_ids();
     ids.dedup();
     assert_eq!(ids.len(), 3, "each once, the equal ones too: {ids:?}");
+}
+
+// ---- ids that are not signed ---------------------------------------------------------------------------
+
+/// A provider whose deliveries have an unsigned id, and their events perhaps one of their own.
+fn generic() -> Builder {
+    let settings = r#"
+        sources.hmac.secret = "topsecret"
+        sources.hmac.scheme.identity = { batch = "$.events", id = "@.id", type = "@.type" }
+    "#;
+    Webhooks::builder().settings(settings.parse::<Settings>().expect("TOML"))
+}
+
+fn delivered(id: &str, events: serde_json::Value) -> Post {
+    let body = json!({ "events": events }).to_string();
+    Post::to("hmac").headers(sign::hmac("topsecret", id, body.as_bytes())).body(body)
+}
+
+#[tokio::test]
+async fn an_unsigned_part_is_known_again_in_other_company() {
+    let inside = Inside::with(generic()).await;
+
+    inside.send(delivered("d1", json!([event("a"), event("b")]))).await;
+    inside.send(delivered("d2", json!([event("b"), event("c")]))).await;
+
+    assert_eq!(sorted(inside.heard_ids()), ["a", "b", "c"]);
+    assert_eq!(inside.report("hmac").replay_suspected, 0);
+}
+
+#[tokio::test]
+async fn a_captured_batch_does_not_take_the_place_of_a_genuine_one() {
+    let inside = Inside::with(generic()).await;
+    let nameless = |data: &str| json!([{"type": "a", "data": data}, {"type": "b", "data": data}]);
+
+    inside.send(delivered("d1", nameless("captured"))).await;
+    inside.send(delivered("d2", nameless("captured"))).await;
+    assert_eq!(inside.report("hmac").replay_suspected, 1, "one delivery, one suspicion");
+    inside.send(delivered("d2", nameless("genuine"))).await;
+
+    assert_eq!(sorted(inside.heard_ids()), ["d1#0", "d1#1", "d2#0", "d2#0", "d2#1", "d2#1"]);
+    assert_eq!(inside.report("hmac").replay_suspected, 1);
+}
+
+#[tokio::test]
+async fn an_unsigned_part_is_forgotten_by_the_body_that_it_came_in() {
+    let inside = Inside::with(generic()).await;
+    let post = delivered("d1", json!([event("a"), event("b")]));
+    inside.send(post.clone()).await;
+
+    let (handle, body) = (inside.webhooks.handle(), post.clone().into_request().into_body());
+    assert!(handle.processor().forget("hmac", "a", &body).await.expect("a store in memory"));
+    assert!(!handle.processor().forget("hmac", "a", &body).await.expect("a store in memory"));
+    inside.send(post).await;
+
+    assert_eq!(sorted(inside.heard_ids()), ["a", "a", "b"]);
+}
+
+/// Okta sends the secret along and signs nothing: there is no content that could tell two events apart.
+#[tokio::test]
+async fn parts_that_nothing_signs_are_told_apart_by_their_ids() {
+    let inside = Inside::with(Webhooks::builder().source("okta", |it| it.secret("a shared word"))).await;
+    let log = Log::capture();
+    let of = |company: &str, ids: &[&str]| {
+        let events: Vec<_> =
+            ids.iter().map(|id| json!({"uuid": id, "eventType": "user.lifecycle.create"})).collect();
+        let body = json!({"eventId": company, "data": {"events": events}}).to_string();
+        Post::to("okta").header("Authorization", "a shared word").body(body)
+    };
+
+    assert_eq!(inside.send(of("1", &["a", "b", "c"])).await.status, 200);
+    assert_eq!(inside.send(of("2", &["c", "d"])).await.status, 200);
+
+    assert_eq!(sorted(inside.heard_ids()), ["a", "b", "c", "d"]);
+    assert_eq!(inside.report("okta").replay_suspected, 0);
+    assert_eq!(log.lines_where("level", "WARN"), [serde_json::Value::Null; 0]);
 }
 
 // ---- batch = false -------------------------------------------------------------------------------------

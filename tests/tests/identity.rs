@@ -7,13 +7,17 @@ use std::time::Duration;
 use support::inside::{Inside, Post, refusal};
 use support::{sample, sign};
 use webhooks::{
-    Claim, ClaimTerms, EventKey, InMemoryWebhookEventStore, ListenerFate, Settlement, StoreError, Token,
-    WebhookEventStore, Webhooks,
+    Claim, ClaimTerms, EventKey, InMemoryWebhookEventStore, ListenerFate, NoOpSignatureValidator, Settlement,
+    StoreError, Token, WebhookEventStore, Webhooks,
 };
 
 async fn guarded_github() -> Inside {
-    let secret = sample::secret("github");
-    Inside::with(Webhooks::builder().source("github", |source| source.secret(secret).replay_guard())).await
+    guarded("github").await
+}
+
+async fn guarded(provider: &str) -> Inside {
+    let builder = sample::sources(&[provider]).source(provider, |source| source.replay_guard());
+    Inside::with(builder).await
 }
 
 // ---- ids that are not signed -----------------------------------------------------------------------
@@ -40,6 +44,50 @@ async fn github_replay_new_id_is_not_run_under_guard() {
     assert_eq!(replayed.status, 200);
     assert_eq!(inside.report("github").count("duplicate"), 1);
     assert_eq!(inside.report("github").replay_suspected, 1);
+}
+
+/// Both are providers that need not give an id, so that a stranger may take it away.
+const OPTIONAL: [(&str, &str); 2] = [("hmac", "X-Idempotency-Key"), ("twilio", "I-Twilio-Idempotency-Token")];
+
+#[tokio::test]
+async fn an_id_that_was_taken_away_is_a_suspected_replay() {
+    for (provider, header) in OPTIONAL {
+        let inside = Inside::with(sample::sources(&[provider])).await;
+
+        inside.send(sample::of(provider, "an-id")).await;
+        inside.send(sample::of(provider, "an-id").without(header)).await;
+
+        assert_eq!(inside.heard_ids(), ["an-id", "none"], "{provider}");
+        assert_eq!(inside.report(provider).replay_suspected, 1, "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn taking_the_id_away_does_not_pass_the_guard() {
+    for (provider, header) in OPTIONAL {
+        let inside = guarded(provider).await;
+
+        inside.send(sample::of(provider, "an-id")).await;
+        for _ in 0..2 {
+            inside.send(sample::of(provider, "an-id").without(header)).await;
+        }
+
+        assert_eq!(inside.heard_ids(), ["an-id"], "{provider}");
+        let report = inside.report(provider);
+        assert_eq!((report.count("duplicate"), report.replay_suspected), (2, 2), "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_no_id_is_handled_once_under_guard() {
+    let inside = guarded("hmac").await;
+    let anonymous = sample::of("hmac", "an-id").without("X-Idempotency-Key");
+
+    inside.send(anonymous.clone()).await;
+    inside.send(anonymous).await;
+
+    assert_eq!(inside.heard_ids(), ["none"]);
+    assert_eq!(inside.report("hmac").replay_suspected, 0);
 }
 
 #[tokio::test]
@@ -222,6 +270,23 @@ async fn a_forgotten_event_is_handled_again() {
     inside.send(sample::of("github", "an-id")).await;
 
     assert_eq!(inside.heard_ids(), ["an-id", "an-id"]);
+}
+
+#[tokio::test]
+async fn an_unsigned_event_is_forgotten_too() {
+    let open = Webhooks::builder().source("github", |source| source.validator("open"));
+    let by_validator = Inside::with(open.validator("open", NoOpSignatureValidator)).await;
+    let open = Webhooks::builder().source("github", |source| source.validator("none"));
+    for inside in [by_validator, Inside::with(open).await] {
+        let handle = inside.webhooks.handle();
+        inside.send(sample::of("github", "an-id")).await;
+
+        let body = sample::GITHUB_BODY.as_bytes();
+        assert!(handle.processor().forget("github", "an-id", body).await.expect("a store in memory"));
+        inside.send(sample::of("github", "an-id")).await;
+
+        assert_eq!(inside.heard_ids(), ["an-id", "an-id"]);
+    }
 }
 
 // ---- types -----------------------------------------------------------------------------------------

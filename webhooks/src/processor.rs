@@ -198,14 +198,19 @@ pub(crate) struct Admission {
 impl WebhookProcessor {
     /// Has an event handled again when it is redelivered: GitHub's "Redeliver", for one, keeps the id.
     ///
-    /// For providers whose id is not signed, the key of an event depends on its body too: give the event's body.
+    /// For providers whose id is not signed, the key of an event depends on its body too: give the event's body, which
+    /// is the whole delivery's where that was a batch.
     /// `false`: it was not remembered, or is being handled right now.
     ///
     /// # Errors
     /// When the store cannot be reached.
     pub async fn forget(&self, source: &str, id: &str, body: &[u8]) -> Result<bool, StoreError> {
         let Some(source) = self.0.sources.get(source) else { return Ok(false) };
-        self.0.inline.store().forget(&source.key_of(id, body)).await
+        let mut forgotten = false;
+        for key in source.keys_of(id, body) {
+            forgotten |= self.0.inline.store().forget(&key).await?;
+        }
+        Ok(forgotten)
     }
 
     /// The inbox, where one is configured.

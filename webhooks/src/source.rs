@@ -39,6 +39,9 @@ pub(crate) struct Source {
     pub(crate) expected: Expectations,
     pub(crate) handshake: Handshake,
     pub(crate) identity: Identity,
+    /// Whether the signature speaks for what a delivery says. Where it does not, nobody but who knows the secret can
+    /// have captured anything, and content tells no events apart.
+    pub(crate) content_is_signed: bool,
     /// Headers whose values prove who sent a delivery, and are never stored.
     pub(crate) credential_headers: Vec<HeaderName>,
     pub(crate) routes: Routes,
@@ -173,7 +176,10 @@ impl Source {
     /// listens to leave no trace, so that a listener added later can have their redelivery.
     pub(crate) fn events(&self, delivery: Delivery, verified: Verified) -> Result<Vec<Job>, Outcome> {
         let parts = self.identity.identify(&delivery)?;
-        let digest = if verified.is_signed() { self.content_digest(delivery.body()) } else { None };
+        let content = (verified.is_signed() && self.needs_content()).then(|| digest(delivery.body()));
+        if let Some(content) = content {
+            self.look_for_replay(&parts, content);
+        }
         let delivery = Arc::new(delivery);
         let heard = parts.into_iter().filter_map(|part| {
             let audience = self.routes.audience(&part.event_type);
@@ -182,7 +188,7 @@ impl Source {
                 event: NewEvent {
                     delivery: Arc::clone(&delivery),
                     verified,
-                    key: self.remembered_as(&part, digest),
+                    key: self.remembered_as(&part, content),
                     id: part.id,
                     event_type: part.event_type,
                     payload: part.payload,
@@ -209,17 +215,18 @@ impl Source {
         }
     }
 
-    /// The name that a past event was remembered by, from its id and body.
-    pub(crate) fn key_of(&self, id: &str, body: &[u8]) -> EventKey {
-        let unsigned = matches!(self.verification, Verification::Unsigned);
-        self.key(id.as_bytes(), if unsigned { None } else { self.content_digest(body) })
+    /// The names that a past event may have been remembered by, from its id and the body that it came in.
+    pub(crate) fn keys_of(&self, id: &str, body: &[u8]) -> Vec<EventKey> {
+        let parts = self.identity.elements(body).into_iter().map(str::as_bytes);
+        let contents = std::iter::once(body).chain(parts).filter(|_| self.needs_content());
+        // Without content too: a validator in code may let deliveries through unsigned.
+        let contents = contents.map(|it| Some(digest(it))).chain([None]);
+        contents.map(|content| self.key(id.as_bytes(), content)).collect()
     }
 
-    /// Tells genuinely signed contents apart where the id is not signed. Everything hashed here was signed, so that it
-    /// need not be a cryptographic hash; it is stored, so that it must not change.
-    fn content_digest(&self, body: &[u8]) -> Option<u128> {
-        let needed = self.identity.has_id() && !self.identity.id_is_signed();
-        needed.then(|| xxh3_128(body))
+    /// Whether genuinely signed contents have to tell events apart, since their ids are anybody's to change.
+    fn needs_content(&self) -> bool {
+        self.content_is_signed && self.identity.has_id() && !self.identity.id_is_signed()
     }
 
     /// Ties a token to the body that it came with, where the signature covers nothing else.
@@ -229,25 +236,38 @@ impl Source {
         Some(Binding { key, body: hex::encode(Sha256::digest(body)) })
     }
 
-    fn remembered_as(&self, part: &Part, digest: Option<u128>) -> Option<EventKey> {
-        let id = part.id.as_deref()?.as_bytes();
-        if digest.is_some_and(|content| self.replays.is_suspicious(content, id)) {
+    /// Counts the same signed content under another id, or under none.
+    fn look_for_replay(&self, parts: &[Part], content: u128) {
+        let ids = parts.iter().map(|it| it.id.as_deref().unwrap_or_default());
+        if self.replays.is_suspicious(content, ids) {
             self.stats.replay_suspected.increment();
             tracing::warn!(source = %self.name, "replay suspected: the same signed content under another id");
         }
-        Some(self.key(id, digest))
+    }
+
+    /// `content` is the whole delivery's, of which a batch's part is only the element: what comes along with it may
+    /// differ from one delivery to the next.
+    fn remembered_as(&self, part: &Part, content: Option<u128>) -> Option<EventKey> {
+        let content = content.map(|whole| part.element.as_deref().map_or(whole, digest));
+        match &part.id {
+            Some(id) => Some(self.key(id.as_bytes(), content)),
+            // An optional id is a stranger's to leave out, which the guard must outlast.
+            None => content.filter(|_| self.is_guarded()).map(|content| self.key(b"", Some(content))),
+        }
     }
 
     /// The name that the event with this id is remembered by; with the digest of its content where the id alone could
     /// be anyone's, so that a captured body under a fresh id cannot take the place of a genuine one.
-    fn key(&self, id: &[u8], digest: Option<u128>) -> EventKey {
-        match digest.map(u128::to_be_bytes) {
+    fn key(&self, id: &[u8], content: Option<u128>) -> EventKey {
+        match content.map(u128::to_be_bytes) {
             None => EventKey::new(&self.name, &[id]),
-            Some(content) if self.replay_guard && !self.identity.is_batch() => {
-                EventKey::new(&self.name, &[b"content", &content])
-            }
+            Some(content) if self.is_guarded() => EventKey::new(&self.name, &[b"content", &content]),
             Some(content) => EventKey::new(&self.name, &[id, &content]),
         }
+    }
+
+    fn is_guarded(&self) -> bool {
+        self.replay_guard && !self.identity.is_batch()
     }
 }
 
@@ -267,6 +287,12 @@ impl Verification {
             Self::Unsigned => Ok(()),
         }
     }
+}
+
+/// Everything hashed here was signed, so that it need not be a cryptographic hash; it is stored, so that it must not
+/// change.
+fn digest(content: &[u8]) -> u128 {
+    xxh3_128(content)
 }
 
 impl std::fmt::Debug for Source {

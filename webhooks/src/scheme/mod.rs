@@ -32,9 +32,9 @@ pub(crate) use keys::PROVIDER;
 pub(crate) use provider::{Acknowledgement, KeyOwner, Provider};
 pub(crate) use request::Request;
 pub(crate) use sample::Sample;
-#[cfg(test)]
-pub(crate) use signature::BodyCoverage;
-pub(crate) use signature::{BindOptions, SecretProblem, SignatureScheme, Verifier, placeholder};
+pub(crate) use signature::{
+    BindOptions, BodyCoverage, SecretProblem, SignatureScheme, Verifier, placeholder,
+};
 pub(crate) use validator::DynSignatureValidator;
 pub use validator::{SignatureValidator, Verified};
 

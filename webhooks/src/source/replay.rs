@@ -21,9 +21,9 @@ struct Seen {
 impl ReplayDetector {
     const REMEMBERED: usize = 4_096;
 
-    /// Whether the content came before, under another id.
-    pub(super) fn is_suspicious(&self, content: u128, id: &[u8]) -> bool {
-        let id = xxh3_64(id);
+    /// Whether the content came before, under other ids.
+    pub(super) fn is_suspicious<'i>(&self, content: u128, ids: impl Iterator<Item = &'i str>) -> bool {
+        let id = ids.fold(0_u64, |all, id| all.wrapping_mul(31).wrapping_add(xxh3_64(id.as_bytes())));
         let mut seen = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(known) = seen.ids.get(&content) {
             return *known != id;

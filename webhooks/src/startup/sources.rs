@@ -10,7 +10,7 @@ use crate::listener::bound::Listener;
 use crate::listener::routes::Routes;
 use crate::listener::validators::{self, DynValidator, Secrets};
 use crate::problem::{Problem, Problems, unknown_word};
-use crate::scheme::{BindOptions, KeyOwner, Provider, SecretProblem, Verifier};
+use crate::scheme::{BindOptions, BodyCoverage, KeyOwner, Provider, SecretProblem, Verifier};
 use crate::seen::gate::Gate;
 use crate::settings::config::Config;
 use crate::settings::source::{SourceConfig, ValidatorChoice};
@@ -70,6 +70,7 @@ fn finish(
     let provider = &source.provider;
     let identity = provider.identity.clone();
     Source {
+        content_is_signed: signs_content(&source),
         routes: Routes::new(source.name.as_str(), listeners),
         handshake: provider.handshake(&source.secrets, source.verify_token.clone()),
         expected: source.expected,
@@ -90,6 +91,15 @@ fn finish(
         gate: Gate::default(),
         name: source.name,
         verification,
+    }
+}
+
+/// Whether the signature speaks for the content. That of a validator in code is taken to.
+pub(super) fn signs_content(source: &SourceConfig) -> bool {
+    match source.validator {
+        ValidatorChoice::Scheme => source.provider.signature.covers().body > BodyCoverage::None,
+        ValidatorChoice::Named(_) => true,
+        ValidatorChoice::None => false,
     }
 }
 

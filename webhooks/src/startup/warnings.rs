@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::sources::signs_content;
 use crate::listener::bound::Listener;
 use crate::listener::pattern::EventPattern;
 use crate::problem::{Problems, suggestion};
@@ -91,6 +92,8 @@ fn replay_guard(source: &SourceConfig, problems: &Problems) {
         ("its events have no id", "remove it")
     } else if identity.id_is_signed() {
         ("its signature covers the id, so that nobody can change it", "remove it")
+    } else if !signs_content(source) {
+        ("its signature does not cover the content", "remove it")
     } else if source.batch && identity.is_batch() {
         ("a delivery holds several events", "remove it, or set `batch = false`")
     } else {

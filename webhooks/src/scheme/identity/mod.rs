@@ -41,6 +41,8 @@ pub(crate) struct Part {
     pub(crate) event_type: String,
     /// A range of the delivery's body, unless that is a form.
     pub(crate) payload: Bytes,
+    /// The batch's element that it is, another such range; `None` where the whole delivery is the event.
+    pub(crate) element: Option<Bytes>,
 }
 
 /// An [`Identity`] as it is written.
@@ -86,8 +88,7 @@ impl Identity {
             let id = self.id(delivery, &facts)?;
             return Ok(vec![self.part(delivery, &text, &facts, id, None)?]);
         };
-        let raw = document[batch.index].ok_or(Malformed::BatchMissing)?;
-        let elements: Vec<&RawValue> = serde_json::from_str(raw).map_err(|_| Malformed::BatchMissing)?;
+        let elements = elements(document[batch.index]).ok_or(Malformed::BatchMissing)?;
         let parts = elements.iter().enumerate().map(|(position, raw)| {
             let element = self.element.read(raw.get().as_bytes())?;
             let facts = Facts { document: &document, element: &element };
@@ -95,6 +96,14 @@ impl Identity {
             self.part(delivery, &text, &facts, id, Some(raw.get()))
         });
         parts.collect()
+    }
+
+    /// The texts of a batch's elements; none if the body is no batch.
+    pub(crate) fn elements<'b>(&self, body: &'b [u8]) -> Vec<&'b str> {
+        let Some(batch) = self.batch_slot else { return Vec::new() };
+        let document = self.document.read(body).unwrap_or_default();
+        let found = document.get(batch.index).copied().flatten();
+        elements(found).unwrap_or_default().into_iter().map(RawValue::get).collect()
     }
 
     /// Whether events of this provider have ids at all.
@@ -192,8 +201,14 @@ impl Identity {
         };
         // Every finding borrows from `text`, so that this is a range of it and no copy.
         let payload = raw.map_or_else(|| text.clone(), |raw| text.slice_ref(raw.as_bytes()));
-        Ok(Part { id, event_type: self.event_type(delivery, facts)?, payload })
+        let element = element.map(|raw| text.slice_ref(raw.as_bytes()));
+        Ok(Part { id, event_type: self.event_type(delivery, facts)?, payload, element })
     }
+}
+
+/// The elements of the list that stands where the provider puts its batch.
+fn elements(list: Option<&str>) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(list?).ok()
 }
 
 impl From<Flaw> for Malformed {
