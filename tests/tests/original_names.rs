@@ -2,6 +2,7 @@
 
 use http::{HeaderName, Method};
 use support::inside::{Recorder, refusal};
+use support::log::Log;
 use support::{sample, sign};
 use webhooks::{
     Delivery, GitHubSignatureValidator, HmacSignatureValidator, InMemoryWebhookEventStore,
@@ -185,6 +186,43 @@ async fn no_op_marks_its_events_as_unverified() {
     let (processor, listener) = processor("partner", NoOpSignatureValidator).await;
     assert_eq!(process(&processor, "partner", Vec::new(), r#"{"type":"a"}"#).await.status, 200);
     assert!(!listener.heard()[0].is_verified());
+}
+
+#[tokio::test]
+async fn a_validator_that_can_verify_nothing_does_not_start() {
+    async fn told(validator: impl SignatureValidator) -> Vec<String> {
+        let builder = WebhookProcessor::builder().validator("partner", validator);
+        let error = builder.listener(Recorder::new("partner")).build().await.expect_err("it starts");
+        error.problems().iter().map(ToString::to_string).collect()
+    }
+    let problem = |what: &str, help: &str| {
+        let place = "[webhooks.sources.partner] in the code";
+        format!("{place}: its validator can verify nothing: {what}\n    help: {help}")
+    };
+    let real = "copy the real one from the provider's dashboard";
+    let empty = [problem("the secret is empty", real)];
+    let placeholder = [problem("the secret is a placeholder", real)];
+    assert_eq!(told(HmacSignatureValidator::new("")).await, empty);
+    assert_eq!(told(HmacSignatureValidator::new(" ").with_header_prefix("v1=")).await, empty);
+    assert_eq!(told(GitHubSignatureValidator::new("${SECRET}")).await, placeholder);
+    assert_eq!(told(StripeSignatureValidator::new("changeme")).await, placeholder);
+    let url = "add `.with_public_url(\"https://example.com\")`: what Twilio was given, up to the path";
+    let without_url = problem("Twilio signs the URL", url);
+    assert_eq!(told(TwilioSignatureValidator::new("12345")).await, [without_url.clone()]);
+    assert_eq!(told(TwilioSignatureValidator::new("")).await, [without_url, empty[0].clone()]);
+    let with_url = TwilioSignatureValidator::new("").with_public_url("https://example.com");
+    assert_eq!(told(with_url).await, empty);
+}
+
+#[tokio::test]
+async fn no_op_is_warned_of() {
+    let log = Log::capture();
+    processor("partner", NoOpSignatureValidator).await;
+    let warnings = log.lines_where("level", "WARN");
+    let told: Vec<_> = warnings.iter().map(|it| (&it["message"], &it["help"])).collect();
+    let what =
+        "[webhooks.sources.partner] in the code accepts unsigned requests: anyone can send it anything";
+    assert_eq!(told, [(&what.into(), &"give it a validator that knows a secret".into())]);
 }
 
 /// A validator of the user's own.

@@ -295,6 +295,10 @@ async fn a_replay_guard_that_does_nothing_is_warned_of() {
             Some(("its events have no id", "remove it")),
         ),
         (
+            "provider = \"telegram\"\nsecret = \"hush\"",
+            Some(("its signature does not cover the content", "remove it")),
+        ),
+        (
             "provider = \"hmac\"\nsecret = \"hush\"\nscheme.identity.batch = \"$.events\"",
             Some(("a delivery holds several events", "remove it, or set `batch = false`")),
         ),

@@ -4,13 +4,14 @@ use http::HeaderName;
 
 use super::single_header::SingleHeader;
 use crate::delivery::Delivery;
+use crate::problem::Problem;
 use crate::rejection::Rejection;
 use crate::scheme::{SignatureValidator, Verified};
 use crate::secret::Secret;
 
 /// Verifies GitHub's `X-Hub-Signature-256`.
 ///
-/// An empty or placeholder secret verifies nothing.
+/// An empty or placeholder secret verifies nothing, and a source with one does not start.
 ///
 /// ```
 /// use webhooks::GitHubSignatureValidator;
@@ -42,6 +43,10 @@ impl SignatureValidator for GitHubSignatureValidator {
 
     fn required_headers(&self) -> Vec<HeaderName> {
         self.0.required_headers()
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        self.0.problems()
     }
 }
 

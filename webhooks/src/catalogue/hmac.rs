@@ -4,6 +4,7 @@ use http::HeaderName;
 
 use super::single_header::SingleHeader;
 use crate::delivery::Delivery;
+use crate::problem::Problem;
 use crate::rejection::Rejection;
 use crate::scheme::{SignatureValidator, Verified};
 use crate::secret::Secret;
@@ -11,7 +12,7 @@ use crate::secret::Secret;
 /// Verifies an HMAC-SHA256 of the raw body, in hexadecimal behind a prefix.
 ///
 /// The header is `X-Signature` and the prefix `sha256=`, unless said otherwise. An empty or placeholder secret
-/// verifies nothing.
+/// verifies nothing, and a source with one does not start.
 ///
 /// ```
 /// use webhooks::HmacSignatureValidator;
@@ -57,6 +58,10 @@ impl SignatureValidator for HmacSignatureValidator {
 
     fn required_headers(&self) -> Vec<HeaderName> {
         self.0.required_headers()
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        self.0.problems()
     }
 }
 

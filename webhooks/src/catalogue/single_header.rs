@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, HeaderName, Method};
 
 use crate::delivery::Delivery;
+use crate::problem::Problem;
 use crate::rejection::Rejection;
-use crate::scheme::{BindOptions, Request, SignatureScheme, Verified, Verifier};
+use crate::scheme::{BindOptions, Request, SecretProblem, SignatureScheme, Verified, Verifier};
 use crate::secret::Secret;
 
 /// A scheme of the catalogue bound to one secret. A secret that cannot be one verifies nothing.
@@ -47,14 +48,23 @@ impl SingleHeader {
         verifier.verify_text(&request, signature).is_ok()
     }
 
+    /// What is wrong with the secret.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let bound = self.scheme.as_ref().map(|scheme| self.bind(scheme));
+        bound.and_then(Result::err).into_iter().flatten().map(Problem::from).collect()
+    }
+
     fn header(&self) -> Option<&HeaderName> {
         self.scheme.as_ref().and_then(SignatureScheme::header)
     }
 
     fn bound(mut self) -> Self {
-        let options = BindOptions { tolerance: self.tolerance, ..BindOptions::default() };
-        let bind = |scheme: &SignatureScheme| scheme.bind(std::slice::from_ref(&self.secret), &options).ok();
-        self.verifier = self.scheme.as_ref().and_then(bind);
+        self.verifier = self.scheme.as_ref().and_then(|scheme| self.bind(scheme).ok());
         self
+    }
+
+    fn bind(&self, scheme: &SignatureScheme) -> Result<Verifier, Vec<SecretProblem>> {
+        let options = BindOptions { tolerance: self.tolerance, ..BindOptions::default() };
+        scheme.bind(std::slice::from_ref(&self.secret), &options)
     }
 }

@@ -4,6 +4,7 @@ use http::HeaderName;
 
 use super::single_header::SingleHeader;
 use crate::delivery::Delivery;
+use crate::problem::Problem;
 use crate::rejection::Rejection;
 use crate::scheme::{SignatureValidator, Verified};
 use crate::secret::Secret;
@@ -11,7 +12,7 @@ use crate::secret::Secret;
 /// Verifies Stripe's `Stripe-Signature`: `t=…,v1=…`, over timestamp and raw body.
 ///
 /// A signature more than 300 s away from now is refused, unless said otherwise. An empty or placeholder secret
-/// verifies nothing.
+/// verifies nothing, and a source with one does not start.
 ///
 /// ```
 /// use webhooks::StripeSignatureValidator;
@@ -50,6 +51,10 @@ impl SignatureValidator for StripeSignatureValidator {
 
     fn required_headers(&self) -> Vec<HeaderName> {
         self.0.required_headers()
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        self.0.problems()
     }
 }
 

@@ -3,15 +3,16 @@ use std::borrow::Cow;
 use http::HeaderName;
 
 use crate::delivery::Delivery;
+use crate::problem::Problem;
 use crate::rejection::Rejection;
 use crate::scheme::twilio::{SIGNATURE, TwilioVerifier};
-use crate::scheme::{BindOptions, Request, SignatureValidator, Verified};
+use crate::scheme::{BindOptions, Request, SecretProblem, SignatureValidator, Verified};
 use crate::secret::Secret;
 
 /// Verifies Twilio's `X-Twilio-Signature`, over the URL and the form's parameters.
 ///
-/// As a validator of a source it needs the URL that Twilio was given, up to the path. An empty or placeholder
-/// token verifies nothing.
+/// As a validator of a source it needs [the URL](Self::with_public_url) that Twilio was given, up to the path, and a
+/// source without does not start. An empty or placeholder token verifies nothing; with one, it does not start either.
 ///
 /// ```
 /// use webhooks::TwilioSignatureValidator;
@@ -25,22 +26,20 @@ use crate::secret::Secret;
 /// ```
 pub struct TwilioSignatureValidator {
     auth_token: Secret,
+    public_url: Option<String>,
     verifier: Option<TwilioVerifier>,
 }
 
 impl TwilioSignatureValidator {
     /// A validator for an account's auth token.
     pub fn new(auth_token: impl Into<Secret>) -> Self {
-        let auth_token = auth_token.into();
-        let verifier = bind(&auth_token, None);
-        Self { auth_token, verifier }
+        Self { auth_token: auth_token.into(), public_url: None, verifier: None }.bound()
     }
 
     /// What stands in front of path and query in the URL that Twilio was given: `https://example.com`.
     #[must_use]
     pub fn with_public_url(self, url: &str) -> Self {
-        let verifier = bind(&self.auth_token, Some(url.to_owned()));
-        Self { verifier, ..self }
+        Self { public_url: Some(url.to_owned()), ..self }.bound()
     }
 
     /// Whether a signature header's value is right for a URL and the form's decoded parameters, in any order.
@@ -56,6 +55,16 @@ impl TwilioSignatureValidator {
             .map(|(name, value)| (Cow::Borrowed(name.as_ref()), Cow::Borrowed(value.as_ref())));
         verifier.verify_parts(url, parameters.collect(), signature).is_ok()
     }
+
+    fn bound(mut self) -> Self {
+        self.verifier = self.bind().ok();
+        self
+    }
+
+    fn bind(&self) -> Result<TwilioVerifier, Vec<SecretProblem>> {
+        let options = BindOptions { public_url: self.public_url.clone(), ..BindOptions::default() };
+        TwilioVerifier::bind(std::slice::from_ref(&self.auth_token), &options)
+    }
 }
 
 impl SignatureValidator for TwilioSignatureValidator {
@@ -67,11 +76,16 @@ impl SignatureValidator for TwilioSignatureValidator {
     fn required_headers(&self) -> Vec<HeaderName> {
         vec![SIGNATURE]
     }
-}
 
-fn bind(auth_token: &Secret, public_url: Option<String>) -> Option<TwilioVerifier> {
-    let options = BindOptions { public_url, ..BindOptions::default() };
-    TwilioVerifier::bind(std::slice::from_ref(auth_token), &options).ok()
+    fn problems(&self) -> Vec<Problem> {
+        let flaws = self.bind().err().into_iter().flatten().map(Problem::from);
+        let without_url = self.public_url.is_none().then(|| {
+            let help =
+                "add `.with_public_url(\"https://example.com\")`: what Twilio was given, up to the path";
+            Problem::new("Twilio signs the URL", help)
+        });
+        flaws.chain(without_url).collect()
+    }
 }
 
 #[cfg(test)]

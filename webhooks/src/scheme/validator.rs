@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use http::HeaderName;
 
 use crate::delivery::Delivery;
+use crate::problem::Problem;
 use crate::rejection::Rejection;
 
 /// Decides whether a delivery is truly its vendor's.
@@ -36,6 +37,17 @@ pub trait SignatureValidator: Send + Sync + 'static {
     /// Headers without which a delivery is rejected before its body is read.
     fn required_headers(&self) -> Vec<HeaderName> {
         Vec::new()
+    }
+
+    /// What keeps it from ever accepting a genuine delivery, such as a secret that is empty. Asked once, at startup: a
+    /// source whose validator has any does not start.
+    fn problems(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// Whether it lets everyone through. Asked once, at startup, which then warns.
+    fn accepts_everyone(&self) -> bool {
+        false
     }
 }
 
@@ -95,6 +107,8 @@ pub(crate) trait DynSignatureValidator: Send + Sync + 'static {
     ) -> Pin<Box<dyn Future<Output = Result<Verified, Rejection>> + Send + 'a>>;
 
     fn required_headers(&self) -> Vec<HeaderName>;
+    fn problems(&self) -> Vec<Problem>;
+    fn accepts_everyone(&self) -> bool;
 }
 
 impl<V: SignatureValidator> DynSignatureValidator for V {
@@ -107,5 +121,13 @@ impl<V: SignatureValidator> DynSignatureValidator for V {
 
     fn required_headers(&self) -> Vec<HeaderName> {
         SignatureValidator::required_headers(self)
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        SignatureValidator::problems(self)
+    }
+
+    fn accepts_everyone(&self) -> bool {
+        SignatureValidator::accepts_everyone(self)
     }
 }

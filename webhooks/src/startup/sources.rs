@@ -10,7 +10,9 @@ use crate::listener::bound::Listener;
 use crate::listener::routes::Routes;
 use crate::listener::validators::{self, DynValidator, Secrets};
 use crate::problem::{Problem, Problems, unknown_word};
-use crate::scheme::{BindOptions, BodyCoverage, KeyOwner, Provider, SecretProblem, Verifier};
+use crate::scheme::{
+    BindOptions, BodyCoverage, DynSignatureValidator, KeyOwner, Provider, SecretProblem, Verifier,
+};
 use crate::seen::gate::Gate;
 use crate::settings::config::Config;
 use crate::settings::source::{SourceConfig, ValidatorChoice};
@@ -157,9 +159,8 @@ fn verification(
             );
             Some(Verification::Unsigned)
         }
-        ValidatorChoice::Named(name) => {
-            named(name, source, parts, problems).map(|it| Verification::Validator(it.0))
-        }
+        ValidatorChoice::Named(name) => named(name, source, parts, problems)
+            .map(|it| Verification::Validator(checked(it.0, source, problems))),
         ValidatorChoice::Scheme => {
             let options = BindOptions {
                 public_url: source.public_url.clone().or_else(|| config.http.public_url.clone()),
@@ -234,6 +235,24 @@ fn named(name: &str, source: &SourceConfig, parts: &Parts, problems: &Problems) 
             None
         }
     }
+}
+
+/// The validator; what is wrong with it is noted.
+fn checked(
+    validator: Arc<dyn DynSignatureValidator>,
+    source: &SourceConfig,
+    problems: &Problems,
+) -> Arc<dyn DynSignatureValidator> {
+    for Problem { what, help } in validator.problems() {
+        problems.add(format!("{}: its validator can verify nothing: {what}", source.place), help);
+    }
+    if validator.accepts_everyone() {
+        problems.warn(
+            format!("{} accepts unsigned requests: anyone can send it anything", source.place),
+            "give it a validator that knows a secret",
+        );
+    }
+    validator
 }
 
 /// In development, a source without a secret gets a random one for the life of the process. Returned is what would be

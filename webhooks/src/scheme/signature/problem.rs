@@ -1,5 +1,7 @@
 //! What is wrong with a secret, without saying the secret.
 
+use crate::problem::Problem;
+
 /// Why a secret cannot serve. Never contains the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SecretProblem {
@@ -28,6 +30,12 @@ impl SecretProblem {
             return None;
         };
         Some(Self::new(index, what, "copy the real one from the provider's dashboard"))
+    }
+}
+
+impl From<SecretProblem> for Problem {
+    fn from(problem: SecretProblem) -> Self {
+        Self::new(problem.what, problem.help)
     }
 }
 
