@@ -244,11 +244,15 @@ impl<'a> TableReader<'a> {
     }
 
     /// How the value of `key`, there or missing, is named to the user.
-    pub(crate) fn place(&self, key: &str) -> String {
-        let origin = self.get(key).map_or(&self.origin, |node| &node.origin);
-        let key = join(&self.path, key);
+    pub(crate) fn place(&self, name: &str) -> String {
+        let origin = self.get(name).map_or(&self.origin, |node| &node.origin);
+        let key = join(&self.path, name);
+        let is_table = matches!(self.get(name), Some(Node { value: Value::Table(_), .. }));
         match origin {
             Origin::File(file) => format!("`{key}` in {file}"),
+            Origin::Environment if is_table => {
+                format!("the environment variables {}__…", environment_variable(&key))
+            }
             Origin::Environment => format!("the environment variable {}", environment_variable(&key)),
             Origin::Other(place) => format!("`{key}` in {place}"),
         }
@@ -284,13 +288,21 @@ impl<'a> TableReader<'a> {
                 None => format!("known keys here: {}", quoted_list(known.iter().copied())),
             };
             let what = format!("{}: unknown key", self.place(key));
-            match self.origin(key) {
-                // Not an error: others put variables of that prefix there too, Kubernetes for a service named
-                // `webhooks` among them.
-                Origin::Environment => self.problems.warn(what, help),
-                _ => self.problems.add(what, help),
+            if self.may_be_foreign(key) {
+                self.problems.warn(what, help);
+            } else {
+                self.problems.add(what, help);
             }
         }
+    }
+
+    /// Whether somebody else may have set it: others put variables of that prefix there too, Kubernetes for a service
+    /// named `webhooks` among them, but none with two underscores between levels.
+    fn may_be_foreign(&self, key: &str) -> bool {
+        let at_the_top = !self.path.contains('.');
+        let foreign =
+            |node: &Node| node.origin == Origin::Environment && !matches!(node.value, Value::Table(_));
+        at_the_top && self.get(key).is_some_and(foreign)
     }
 
     /// A key in both spellings, each in a file: which of the two files was meant to win cannot be told. A variable has
