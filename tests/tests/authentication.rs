@@ -20,14 +20,15 @@ async fn startup_report(settings: &str) -> String {
 #[tokio::test]
 async fn no_secret_is_closed() {
     let secretless = Webhooks::builder().source("stripe", |source| source).listener(Recorder::new("stripe"));
+    let built = secretless.build().await;
 
-    // A release build refuses at once; a debug build might still be served on a loopback address.
-    let router = match secretless.build().await {
-        Ok(webhooks) => webhooks.router::<()>().map(drop),
-        Err(error) => Err(error),
-    };
+    // A debug build might still be served on a loopback address; a release build refuses at once.
+    #[cfg(debug_assertions)]
+    let refused = built.expect("a secret is lent in development").router::<()>().map(drop);
+    #[cfg(not(debug_assertions))]
+    let refused = built.map(drop);
 
-    assert_names_the_missing_secret(&router.expect_err("a router without a secret"));
+    assert_names_the_missing_secret(&refused.expect_err("a router without a secret"));
 }
 
 #[tokio::test]
@@ -124,37 +125,26 @@ async fn unsigned_only_by_name() {
 
 // ---- secrets -------------------------------------------------------------------------------------
 
-/// Zoom signs `v0:{timestamp}:{body}` too, in headers of its own.
-const SLACK_AND_A_LIKENESS: &str = r#"
+/// Both sign `v0:{timestamp}:{body}`, each in headers of its own.
+const SLACK_AND_ZOOM: &str = r#"
     [sources.slack]
     secret = "8f742231b10e8888abcd99yyyzzz85a5"
 
-    [sources.meetings]
+    [sources.zoom]
     secret = "8f742231b10e8888abcd99yyyzzz85a5"
-
-    [sources.meetings.scheme.signature]
-    header = "x-zm-signature"
-    prefix = "v0="
-    algorithm = "hmac-sha256"
-    content = "v0:{timestamp}:{body}"
-    timestamp = { header = "x-zm-request-timestamp" }
-
-    [sources.meetings.scheme.identity]
-    id = "$.id"
-    type = "$.event"
 "#;
 
 #[tokio::test]
 async fn shared_secret() {
-    let report = startup_report(SLACK_AND_A_LIKENESS).await;
+    let report = startup_report(SLACK_AND_ZOOM).await;
 
-    assert!(report.contains("`meetings` and `slack`"), "{report}");
+    assert!(report.contains("`slack` and `zoom` have the same secret"), "{report}");
     assert!(!report.contains("8f742231"), "the report holds the secret");
 }
 
 #[tokio::test]
 async fn schemes_that_cannot_be_confused_may_share_a_secret() {
-    let other_content = SLACK_AND_A_LIKENESS.replace("v0:{timestamp}:{body}", "v1/{timestamp}/{body}");
+    let other_content = format!("{SLACK_AND_ZOOM}scheme.signature.content = \"v1/{{timestamp}}/{{body}}\"");
     let settings: Settings = other_content.parse().expect("TOML");
 
     let built = Webhooks::builder().settings(settings).listener(Recorder::new("*")).build().await;

@@ -10,6 +10,7 @@ use support::inside::{Inside, Post, Recorder};
 use support::process::{PATIENCE, Process, Program};
 use support::sign;
 use tempfile::TempDir;
+use tower_service::Service;
 use webhooks::{Builder, Problem, Settings, Webhooks};
 
 /// A folder with these files.
@@ -199,6 +200,39 @@ async fn foreign_variables_are_only_warned_of() {
     assert_eq!(receiver.takes("in the file", "/webhooks/hmac").await, 200);
     let warning = "the environment variable WEBHOOKS_SERVICE_HOST: unknown key";
     receiver.process.stderr().line(|line| line.contains("WARN") && line.contains(warning)).await;
+}
+
+#[test]
+fn a_variable_that_means_a_key_must_be_one() {
+    let folder = folder(&[("webhooks.toml", FILE)]);
+    let variables = [
+        ("WEBHOOKS_IDEMPOTENCY__PROVDER", "redis"),
+        ("WEBHOOKS_IDEMPTENCY__LEASE", "1s"),
+        ("WEBHOOKS_SOURCES__HMAC__SECRT", "canary"),
+    ];
+    let refusal = Receiver::refusal(folder.path(), &variables);
+    let report = "webhooks cannot start: 3 problems
+
+ 1. the environment variable WEBHOOKS_IDEMPOTENCY__PROVDER: unknown key
+    help: did you mean `provider`?
+ 2. the environment variable WEBHOOKS_SOURCES__HMAC__SECRT: unknown key
+    help: did you mean `secret`?
+ 3. the environment variables WEBHOOKS_IDEMPTENCY__…: unknown key
+    help: did you mean `idempotency`?";
+    assert!(refusal.ends_with(report), "{refusal}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_the_only_problem() {
+    let folder = folder(&[("webhooks.toml", "[webhooks.sources.stripe\nsecret = \"canary\"")]);
+    let address = format!("127.0.0.1:{}", free_port());
+    // It listens to sources that only the file mentions.
+    let program = Program::built("with-axum").current_dir(folder.path()).env("ADDRESS", address).start();
+    assert!(!program.wait(PATIENCE).success(), "it started");
+    let told = program.stderr().to_the_end().join("\n");
+    assert!(told.contains("webhooks cannot start: 1 problem\n"), "{told}");
+    assert!(told.contains("1. webhooks.toml, line 1, column 25: this is not TOML"), "{told}");
+    assert!(!told.contains("canary"), "{told}");
 }
 
 #[tokio::test]
@@ -405,4 +439,12 @@ async fn disabled_webhooks_assemble_nothing_and_answer_503() {
     assert_eq!((reply.status.as_u16(), &*support::inside::reason(&reply)), (503, "disabled"));
     assert!(reply.headers.contains_key("retry-after"));
     assert!(!webhooks.handle().is_ready());
+
+    let mut router = webhooks.router::<()>().unwrap_or_else(|error| panic!("{error}"));
+    for target in ["/webhooks/hmac", "/webhooks/unknown"] {
+        let request = event("hmac", "a", "1").target(target).into_request().map(axum::body::Body::from);
+        let answer = router.call(request).await.expect("infallible");
+        assert_eq!(answer.status(), 503, "{target}");
+        assert_eq!(answer.headers()["retry-after"], "60");
+    }
 }

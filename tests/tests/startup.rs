@@ -134,6 +134,16 @@ async fn one_problem_is_one_problem() {
     assert_eq!(report, one);
 }
 
+#[tokio::test]
+async fn without_a_listener_the_other_mistakes_are_told_too() {
+    let file =
+        File::of("[webhooks.inline]\ntimeout = \"soon\"\n[webhooks.sources.github]\nsecret = \"hush\"");
+    let error = file.builder().build().await.expect_err("two mistakes");
+    let told: Vec<_> = error.problems().iter().map(|it| it.what.as_str()).collect();
+    let [mistake, "there is no listener"] = told[..] else { panic!("{error}") };
+    assert!(mistake.starts_with("`webhooks.inline.timeout` in "), "{mistake}");
+}
+
 /// The problems that these settings have under a listener to everything.
 async fn problems(text: &str) -> Vec<String> {
     let file = File::of(&format!("[webhooks.http]\nbind = \"0.0.0.0:8080\"\n{text}"));
@@ -425,4 +435,29 @@ async fn a_secret_is_lent_only_to_what_serves_on_loopback() {
     let elsewhere = builder().bind("0.0.0.0:8080").build().await.map(drop);
     let error = elsewhere.expect_err("nor on an address that others reach");
     assert_eq!(error.problems()[0].what, "[webhooks.sources.stripe] in the code has no `secret`");
+}
+
+const SET_IT: &str =
+    "set it, or WEBHOOKS_SOURCES__STRIPE__SECRET, or `validator = \"none\"` to accept unsigned requests";
+
+#[tokio::test]
+async fn a_secret_that_was_lent_is_warned_of() {
+    let file = File::of("[webhooks.sources.stripe]");
+    let found = warnings(&file, file.builder().listeners(webhooks::listeners![everything])).await;
+    let what = "[webhooks.sources.stripe] in webhooks.toml has no `secret`: until this process ends, it has a random one";
+    assert_eq!(found, [format!("{what}\n    help: {SET_IT}")]);
+}
+
+/// The next run, of a router, would have no other problem.
+#[tokio::test]
+async fn what_would_be_lent_a_secret_is_told_with_the_mistakes() {
+    let file = File::of("[webhooks.inline]\ntimeuot = \"5s\"\n[webhooks.sources.stripe]");
+    let report = file.report(file.builder().listeners(webhooks::listeners![everything])).await;
+    let two = format!(
+        "webhooks cannot start: 2 problems\n\n \
+         1. [webhooks.sources.stripe] in webhooks.toml has no `secret`, and only `serve()` would lend it one\n    \
+         help: {SET_IT}\n \
+         2. `webhooks.inline.timeuot` in webhooks.toml: unknown key\n    help: did you mean `timeout`?"
+    );
+    assert_eq!(report, two);
 }

@@ -29,6 +29,8 @@ pub(super) async fn webhooks(
     mut parts: Parts,
     problems: Problems,
 ) -> Result<Webhooks, Error> {
+    // What is noted by now kept settings from being read: what they say cannot be missed in what is left of them.
+    let legible = problems.is_empty();
     let mut config = Config::read(settings, &problems);
     if !config.enabled {
         return disabled(config, problems);
@@ -36,10 +38,12 @@ pub(super) async fn webhooks(
     let listeners = listeners::bind(&mut parts, &problems);
     let mut configured = std::mem::take(&mut config.sources);
     parts.development &= development::is_allowed(&config.http.bind);
-    if parts.development {
+    if parts.development && legible {
         configured.extend(unmentioned(&config, &listeners));
     }
-    listeners::check_sources(&listeners, &config.source_names, &configured, &problems);
+    if legible {
+        listeners::check_sources(&listeners, &config.source_names, &configured, &problems);
+    }
     secrets::check_shared(&configured, &problems);
     warnings::look(&config, &configured, &listeners, &problems);
     let chosen = inbox::choose(&config, &configured, &listeners, &problems);
@@ -50,6 +54,7 @@ pub(super) async fn webhooks(
     #[cfg(not(feature = "postgres"))]
     let effects = None;
     let inbox = inbox::open(&config, chosen, &parts.clock, &problems).await;
+    development::tell(&made.development, &problems);
     for warning in problems.take_warnings() {
         tracing::warn!(help = %warning.help, "{}", warning.what);
     }

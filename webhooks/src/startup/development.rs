@@ -14,6 +14,7 @@ use http::HeaderMap;
 
 use crate::listener::bound::Listener;
 use crate::listener::pattern::EventPattern;
+use crate::problem::{Problem, Problems};
 use crate::scheme::{Sample, Verifier};
 use crate::settings::config::HttpConfig;
 use crate::settings::source::SourceConfig;
@@ -37,8 +38,8 @@ pub struct SampleRequest {
 impl SampleRequest {
     /// The request as a command to paste into a shell; it prints the answer's status.
     pub fn curl(&self, address: &str) -> String {
-        let mut command =
-            format!("curl -s -o /dev/null -w '%{{http_code}}\\n' http://{address}{}", self.path);
+        let url = quoted(&format!("http://{address}{}", self.path));
+        let mut command = format!("curl -s -o /dev/null -w '%{{http_code}}\\n' {url}");
         for (name, value) in &self.headers {
             let value = String::from_utf8_lossy(value.as_bytes());
             command.push_str(&format!(" -H {}", quoted(&format!("{name}: {value}"))));
@@ -69,6 +70,19 @@ pub(super) fn is_allowed(bind: &str) -> bool {
 pub(super) fn is_loopback(bind: &str) -> bool {
     bind.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
         || bind.starts_with("localhost:")
+}
+
+/// Says which sources were lent a secret. Where nothing starts anyway, that is one more thing to be mended: under
+/// anything but `serve()` it would be the next run's only problem.
+pub(super) fn tell(lent: &[(Problem, Option<SampleRequest>)], problems: &Problems) {
+    let starts = problems.is_empty();
+    for (Problem { what, help }, _) in lent {
+        if starts {
+            problems.warn(format!("{what}: until this process ends, it has a random one"), help);
+        } else {
+            problems.add(format!("{what}, and only `serve()` would lend it one"), help);
+        }
+    }
 }
 
 /// A signed request that one of the listeners will hear.

@@ -18,23 +18,28 @@ use crate::stats::ListenerStats;
 
 /// Binds every listener to its state. What is missing or wrong is noted.
 pub(super) fn bind(parts: &mut Parts, problems: &Problems) -> Vec<Arc<Listener>> {
+    check_any(parts, problems);
     let mut functions = std::mem::take(&mut parts.functions);
     // Registered by itself and named explicitly too, a function is still one listener.
-    functions.sort_by_key(|it| (it.file, it.line, it.name));
-    functions.dedup_by_key(|it| (it.file, it.line, it.name));
+    // A macro of the user's may make several on one line, each in a module of its own.
+    functions.sort_by_key(|it| (it.file, it.line, it.module_path, it.name));
+    functions.dedup_by_key(|it| (it.file, it.line, it.module_path, it.name));
     let functions: Vec<_> =
         functions.iter().filter_map(|it| from_function(it, &parts.states, problems)).collect();
     let types = std::mem::take(&mut parts.listeners).into_iter().filter_map(|it| from_type(it, problems));
     let listeners: Vec<_> = functions.into_iter().chain(types).map(Arc::new).collect();
     check_ids(&listeners, problems);
-    if listeners.is_empty() && problems.is_empty() {
+    listeners
+}
+
+fn check_any(parts: &Parts, problems: &Problems) {
+    if parts.functions.is_empty() && parts.listeners.is_empty() {
         problems.add(
             "there is no listener",
             "annotate one with #[webhook_listener(source = \"…\")]; if it stands in another crate, name that crate in \
              the binary: `use billing as _;`",
         );
     }
-    listeners
 }
 
 /// Notes listeners to sources that are not there.
