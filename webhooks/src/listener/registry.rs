@@ -99,6 +99,6 @@ inventory::collect!(ListenerRegistration);
 /// All listeners that the attribute registered anywhere in this binary, sorted: inventory's order is unspecified.
 pub(crate) fn registered() -> Vec<ListenerRegistration> {
     let mut all: Vec<_> = inventory::iter::<ListenerRegistration>.into_iter().copied().collect();
-    all.sort_by_key(|it| (it.file, it.line, it.name));
+    all.sort_by_key(|it| (it.file, it.line, it.module_path, it.name));
     all
 }

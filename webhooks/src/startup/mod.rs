@@ -53,7 +53,8 @@ use webhooks::Webhooks;
 /// }
 /// ```
 pub fn autoconfigure() -> Builder {
-    Builder { surroundings: true, registered: true, ..Builder::empty() }
+    let parts = Parts { registered_validators: true, ..Parts::default() };
+    Builder { surroundings: true, registered: true, parts, ..Builder::empty() }
 }
 
 /// Assembles [`Webhooks`]. Awaiting it (or [`build`](Self::build)) finds all problems before it fails.
@@ -63,7 +64,7 @@ pub fn autoconfigure() -> Builder {
 pub struct Builder {
     /// Take settings from the file and the environment.
     surroundings: bool,
-    /// Take the listeners and validators that attributes registered.
+    /// Take the listeners that attributes registered.
     registered: bool,
     base: Base,
     /// What was set in code: laid over everything else.
@@ -77,6 +78,7 @@ pub(crate) struct Parts {
     pub(crate) functions: Vec<ListenerRegistration>,
     pub(crate) listeners: Vec<TraitListener>,
     pub(crate) validators: Vec<(String, DynValidator)>,
+    /// Look among the validators that attributes registered, too.
     pub(crate) registered_validators: bool,
     pub(crate) store: Option<Arc<dyn DynStore>>,
     #[cfg(feature = "fetch")]
@@ -186,7 +188,8 @@ impl Builder {
         self
     }
 
-    /// Takes just these annotated functions, and none of those that registered themselves.
+    /// Takes just these annotated functions, and none of those that registered themselves. Validators that did are
+    /// still found by their names.
     pub fn only(mut self, listeners: impl IntoIterator<Item = ListenerRegistration>) -> Self {
         self.registered = false;
         self.listeners(listeners)
@@ -233,7 +236,6 @@ impl Builder {
         merge(&mut settings.table, self.overlay);
         if self.registered {
             self.parts.functions.extend(registry::registered());
-            self.parts.registered_validators = true;
         }
         assemble::webhooks(&settings, self.parts, problems).await
     }
