@@ -35,6 +35,15 @@ async fn send(webhooks: &Webhooks) -> Reply {
     webhooks.process(event().into_request()).await
 }
 
+/// The longest time there is, and a little more when it is rounded up.
+#[tokio::test]
+async fn a_retry_that_will_never_be() {
+    let never = |_: &WebhookEvent| Err(Failure::retry_after(Duration::MAX, "never"));
+    let inside = Inside::answering(sample::sources(&["hmac"]), never).await;
+    let reply = inside.send(event()).await;
+    assert_eq!((reply.status.as_u16(), &reply.headers["retry-after"]), (503, &u64::MAX.into()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn hung_listener_times_out() {
     let log = Log::capture();

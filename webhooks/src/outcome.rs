@@ -145,7 +145,7 @@ impl Outcome {
         };
         if let Some(delay) = retry_after {
             // Rounded up: sent again too early, it would only be refused again.
-            let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+            let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));
             insert(&mut reply.headers, header::RETRY_AFTER, &seconds.max(1).to_string());
         }
         insert(
