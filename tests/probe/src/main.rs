@@ -80,7 +80,10 @@ async fn follow(listener: &str, instruction: &Instruction, event: &WebhookEvent)
 
 /// The instructions stand at the top of the body, or of the payload, whichever the provider makes of it.
 fn instructions(event: &WebhookEvent) -> webhooks::Result<Instructions> {
-    for json in [event.body(), event.payload()] {
+    // A batch is no object, but serde would read one of a single part as if it were.
+    let objects =
+        [event.body(), event.payload()].into_iter().filter(|it| it.trim_ascii_start().starts_with(b"{"));
+    for json in objects {
         if let Ok(Body { probe: Some(probe) }) = serde_json::from_slice(json) {
             return Ok(serde_json::from_str(probe.get())?);
         }
