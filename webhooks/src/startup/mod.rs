@@ -32,6 +32,8 @@ mod effects;
 mod engines;
 mod fetching;
 mod inbox;
+#[cfg(test)]
+mod lacking;
 mod listeners;
 mod secrets;
 mod sources;

@@ -117,12 +117,3 @@ fn braintree_challenges() {
         }
     }
 }
-
-#[cfg(not(feature = "ed25519"))]
-#[test]
-fn a_missing_feature_is_named() {
-    let provider = catalogue::provider("discord").expect("a provider");
-    let problems = provider.bind(&[Secret::new("00".repeat(32))], &BindOptions::default()).err();
-    let helps: Vec<_> = problems.into_iter().flatten().map(|it| it.help).collect();
-    assert!(helps.iter().any(|it| it.contains("`ed25519`")), "{helps:?}");
-}
