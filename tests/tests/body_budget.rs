@@ -238,6 +238,36 @@ async fn preauth_memory_bound() {
 }
 
 #[tokio::test]
+async fn a_large_genuine_body_outlives_many_stalled_forgeries() {
+    const BUDGET: usize = 2 * LARGEST;
+    let settings: Settings = format!("max_buffered = {BUDGET}\nread_timeout = \"1h\"").parse().expect("TOML");
+    let secret = sample::secret("github");
+    let builder = Webhooks::builder().settings(settings).source("github", |source| source.secret(secret));
+    let inside = Inside::with(builder).await;
+    let service = inside.webhooks.service().expect("secrets");
+    let held = Arc::<AtomicUsize>::default();
+    let forgeries: Vec<_> = (0..BUDGET / Held::PIECE.len()).map(|_| Forgery::begin(service.clone())).collect();
+    for forgery in &forgeries {
+        forgery.feed(Held::piece(&held)).await;
+    }
+    assert_eq!(held.load(Ordering::Relaxed), BUDGET, "no room is left");
+
+    let body = "{}".to_owned() + &" ".repeat(LARGEST - 2);
+    let (feeder, fed) = fed();
+    let genuine = sample::github("an-id", "push", &body).into_request().map(|_| fed);
+    let answer = tokio::spawn(service.clone().call(genuine));
+    for piece in body.as_bytes().chunks(Held::PIECE.len()) {
+        feeder.pieces.send(Bytes::copy_from_slice(piece)).expect("a reader");
+        settle().await;
+    }
+    drop(feeder);
+
+    assert_eq!(answer.await.expect("no panic").expect("infallible").status(), 200);
+    let refused = forgeries.iter().filter(|forgery| forgery.answer.is_finished()).count();
+    assert_eq!(refused, LARGEST / Held::PIECE.len(), "as many as it takes, and no more");
+}
+
+#[tokio::test]
 async fn the_budget_is_free_again_after_verification() {
     let settings: Settings = "max_buffered = 1000".parse().expect("TOML");
     let secret = sample::secret("github");

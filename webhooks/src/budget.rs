@@ -1,13 +1,15 @@
 //! The memory that bodies of unknown origin may take, all together.
 //!
-//! Bytes are counted as they arrive, never as declared: a promise takes no memory. When the budget is used up, the
-//! body that has held most bytes for longest makes room. A genuine sender is through in a moment, so what is pushed
-//! out is a slow sender of a large body, which is what an attacker must be to hold memory at all.
+//! Bytes are counted as they arrive, never as declared: a promise takes no memory. When the budget is used up, the body
+//! that comes in most slowly makes room. A genuine sender hands over even a large body without a pause; a forger who is
+//! to keep memory taken has to dawdle, or to send at a genuine sender's pace, body after body. Bodies that hold little
+//! beside the others are left alone: pushing them out would win nothing, and a small one may just wait for its next
+//! packet.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -33,7 +35,8 @@ struct State {
 #[derive(Debug)]
 struct Reader {
     bytes: u64,
-    since: Instant,
+    /// When its first byte came.
+    since: Option<Instant>,
     /// All of it has arrived: it is about to be verified, and stays.
     complete: bool,
     evicted: bool,
@@ -64,13 +67,8 @@ impl BodyBudget {
         let mut state = self.lock();
         let reader = state.next;
         state.next += 1;
-        let entry = Reader {
-            bytes: 0,
-            since: Instant::now(),
-            complete: false,
-            evicted: false,
-            told: Arc::clone(&told),
-        };
+        let entry =
+            Reader { bytes: 0, since: None, complete: false, evicted: false, told: Arc::clone(&told) };
         state.readers.insert(reader, entry);
         Buffered { budget: self.clone(), reader, told }
     }
@@ -87,7 +85,10 @@ impl Buffered {
         let limit = self.budget.0.limit;
         let mut state = self.budget.lock();
         match state.readers.get_mut(&self.reader) {
-            Some(reader) if !reader.evicted => reader.bytes = reader.bytes.saturating_add(bytes),
+            Some(reader) if !reader.evicted => {
+                reader.bytes = reader.bytes.saturating_add(bytes);
+                reader.since.get_or_insert_with(Instant::now);
+            }
             _ => return Err(NoRoom),
         }
         state.used.add(bytes);
@@ -122,15 +123,26 @@ impl Drop for Buffered {
     }
 }
 
+impl Reader {
+    fn is_incoming(&self) -> bool {
+        !self.complete && !self.evicted && self.bytes > 0
+    }
+
+    fn picoseconds_a_byte(&self, now: Instant) -> u128 {
+        let since = self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        since.as_nanos().saturating_mul(1_000) / u128::from(self.bytes.max(1))
+    }
+}
+
 impl State {
-    /// Pushes out the body that has held most for longest.
+    /// Pushes out the slowest of those that hold at least half of what they hold on average.
     fn evict(&mut self) -> Option<()> {
         let now = Instant::now();
-        let weight = |reader: &Reader| {
-            u128::from(reader.bytes) * (now.saturating_duration_since(reader.since).as_micros() + 1)
-        };
-        let candidates = self.readers.values_mut().filter(|it| !it.complete && !it.evicted && it.bytes > 0);
-        let victim = candidates.max_by_key(|it| weight(it))?;
+        let incoming = self.readers.values().filter(|it| it.is_incoming());
+        let (count, bytes) = incoming.fold((0, 0_u64), |(n, sum), it| (n + 1, sum.saturating_add(it.bytes)));
+        let much = bytes / u64::max(2 * count, 1);
+        let candidates = self.readers.values_mut().filter(|it| it.is_incoming() && it.bytes >= much);
+        let victim = candidates.max_by_key(|it| it.picoseconds_a_byte(now))?;
         victim.evicted = true;
         victim.told.notify_one();
         // Freed in the count now, and in memory as soon as its task hears of it.
@@ -167,16 +179,59 @@ impl fmt::Debug for Used {
 mod tests {
     use super::*;
 
+    /// A body of so many bytes, whose first came so many seconds ago.
+    fn arrived(budget: &BodyBudget, bytes: usize, seconds: u64) -> Buffered {
+        let body = budget.share();
+        body.add(bytes).unwrap();
+        let ago = Instant::now().checked_sub(Duration::from_secs(seconds));
+        budget.lock().readers.get_mut(&body.reader).unwrap().since = ago;
+        body
+    }
+
+    fn is_evicted(body: &Buffered) -> bool {
+        body.budget.lock().readers[&body.reader].evicted
+    }
+
     #[test]
-    fn the_largest_and_slowest_makes_room() {
+    fn the_slowest_makes_room() {
         let budget = BodyBudget::new(100);
-        let (slow, quick) = (budget.share(), budget.share());
-        slow.add(90).unwrap();
+        let (slow, quick) = (arrived(&budget, 45, 9), arrived(&budget, 55, 1));
         quick.add(20).unwrap();
-        assert!(slow.add(1).is_err());
-        assert_eq!(budget.lock().used.bytes, 20);
+        assert!(is_evicted(&slow) && slow.add(1).is_err());
+        assert_eq!(budget.lock().used.bytes, 75);
         drop((slow, quick));
         assert_eq!(budget.lock().used.bytes, 0);
+    }
+
+    #[test]
+    fn many_small_ones_that_stall_do_not_outlive_a_large_one_that_does_not() {
+        let budget = BodyBudget::new(1_000);
+        let stalled: Vec<_> = (0..60).map(|_| arrived(&budget, 10, 8)).collect();
+        let large = arrived(&budget, 300, 1);
+        for _ in 0..6 {
+            large.add(100).unwrap();
+        }
+        assert!(stalled.iter().filter(|it| is_evicted(it)).count() >= 50);
+        assert!(!is_evicted(&large));
+    }
+
+    #[test]
+    fn a_small_one_that_waits_for_its_next_packet_is_left_alone() {
+        let budget = BodyBudget::new(1_000);
+        let small = arrived(&budget, 1, 3);
+        let stalled: Vec<_> = (0..9).map(|_| arrived(&budget, 100, 8)).collect();
+        arrived(&budget, 90, 0).add(100).unwrap();
+        assert!(!is_evicted(&small) && stalled.iter().any(is_evicted));
+        small.add(1).unwrap();
+    }
+
+    #[test]
+    fn the_only_one_makes_room_for_itself() {
+        let budget = BodyBudget::new(100);
+        let body = budget.share();
+        body.add(90).unwrap();
+        assert!(body.add(20).is_err());
+        assert_eq!(budget.lock().used, 0);
     }
 
     #[test]
