@@ -246,7 +246,8 @@ async fn a_large_genuine_body_outlives_many_stalled_forgeries() {
     let inside = Inside::with(builder).await;
     let service = inside.webhooks.service().expect("secrets");
     let held = Arc::<AtomicUsize>::default();
-    let forgeries: Vec<_> = (0..BUDGET / Held::PIECE.len()).map(|_| Forgery::begin(service.clone())).collect();
+    let forgeries: Vec<_> =
+        (0..BUDGET / Held::PIECE.len()).map(|_| Forgery::begin(service.clone())).collect();
     for forgery in &forgeries {
         forgery.feed(Held::piece(&held)).await;
     }

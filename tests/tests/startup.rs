@@ -455,7 +455,7 @@ async fn what_would_be_lent_a_secret_is_told_with_the_mistakes() {
     let report = file.report(file.builder().listeners(webhooks::listeners![everything])).await;
     let two = format!(
         "webhooks cannot start: 2 problems\n\n \
-         1. [webhooks.sources.stripe] in webhooks.toml has no `secret`, and only `serve()` would lend it one\n    \
+         1. [webhooks.sources.stripe] in webhooks.toml has no `secret`\n    \
          help: {SET_IT}\n \
          2. `webhooks.inline.timeuot` in webhooks.toml: unknown key\n    help: did you mean `timeout`?"
     );

@@ -7,6 +7,7 @@ use support::process::{PATIENCE, Process, Program};
 use support::{free_port, sample, sign};
 
 mod lambda;
+mod pasted;
 
 const SECRET: &str = "whsec_test_stripe";
 
@@ -24,7 +25,7 @@ impl Example {
             .current_dir(folder.path())
             .env("ADDRESS", address.to_string())
             .env("WEBHOOKS_SOURCES__STRIPE__SECRET", SECRET)
-            .env("WEBHOOKS_SOURCES__GITHUB__SECRET", "It's a Secret to Everybody")
+            .env("WEBHOOKS_SOURCES__GITHUB__SECRET", sample::secret("github"))
             .env("WEBHOOKS_DRAIN_DELAY", "0s")
             .start();
         process.wait_until_listening(address);
@@ -78,6 +79,21 @@ async fn keeps_shop(name: &str) {
 #[tokio::test]
 async fn with_axum() {
     keeps_shop("with-axum").await;
+}
+
+#[tokio::test]
+async fn with_axum_counts_stars() {
+    let example = Example::start("with-axum");
+    for (id, event, body) in [
+        ("1", "star", r#"{"action":"created","repository":{"stargazers_count":7}}"#),
+        // Heard by nobody.
+        ("2", "push", r#"{"ref":"refs/heads/main","repository":{"stargazers_count":8}}"#),
+    ] {
+        let headers = sign::github(sample::secret("github"), id, event, body.as_bytes());
+        let request = Request::post("/webhooks/github").header("Content-Type", "application/json");
+        assert_eq!(example.send(request.headers(headers).body(body)).await.status, 200, "{event}");
+    }
+    assert_eq!(example.balance().await, "0 cents, 7 stars\n");
 }
 
 #[tokio::test]

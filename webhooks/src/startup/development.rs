@@ -80,7 +80,7 @@ pub(super) fn tell(lent: &[(Problem, Option<SampleRequest>)], problems: &Problem
         if starts {
             problems.warn(format!("{what}: until this process ends, it has a random one"), help);
         } else {
-            problems.add(format!("{what}, and only `serve()` would lend it one"), help);
+            problems.add(what, help);
         }
     }
 }
