@@ -1,10 +1,7 @@
-//! The startup report: every problem in one run, each with its place and remedy, and what is only warned of.
+//! The startup report: every problem in one run, each with its place and remedy.
 
-use figment::Figment;
-use figment::providers::{Format, Toml};
-use support::log::Log;
-use tempfile::TempDir;
-use webhooks::{Builder, Error, State, WebhookEvent, Webhooks, webhook_listener};
+use support::settings_file::SettingsFile;
+use webhooks::{State, WebhookEvent, Webhooks, webhook_listener};
 
 struct Ledger;
 
@@ -21,47 +18,9 @@ const SECOND_TWIN: u32 = line!() + 2;
 #[webhook_listener(source = "github", id = "twin")]
 async fn second_twin() {}
 
-const ON_ISSUE: u32 = line!() + 2;
-#[webhook_listener(source = "github", event = "issue.opened")]
-async fn on_issue() {}
-
 const EVERYTHING: u32 = line!() + 2;
 #[webhook_listener(source = "*")]
 async fn everything() {}
-
-/// Settings in a file named webhooks.toml.
-struct File(TempDir);
-
-impl File {
-    fn of(text: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        std::fs::write(folder.path().join("webhooks.toml"), text).expect("a settings file");
-        Self(folder)
-    }
-
-    fn builder(&self) -> Builder {
-        let file = Toml::file_exact(self.0.path().join("webhooks.toml"));
-        Webhooks::builder().figment(Figment::new().merge(file))
-    }
-
-    /// The report, with the file as it would be named where it lies.
-    async fn report(&self, builder: Builder) -> String {
-        let error: Error = builder.build().await.expect_err("it cannot start");
-        assert_eq!(format!("{error}"), format!("{error:?}"), "main prints the report as it is");
-        error.to_string().replace(&format!("{}/", self.0.path().display()), "")
-    }
-}
-
-/// The texts of the warnings, each with its remedy.
-async fn warnings(file: &File, builder: Builder) -> Vec<String> {
-    let log = Log::capture();
-    builder.build().await.unwrap_or_else(|error| panic!("{error}"));
-    let folder = format!("{}/", file.0.path().display());
-    let text =
-        |line: &serde_json::Value, field: &str| line[field].as_str().unwrap_or_default().replace(&folder, "");
-    let lines = log.lines_where("level", "WARN");
-    lines.iter().map(|line| format!("{}\n    help: {}", text(line, "message"), text(line, "help"))).collect()
-}
 
 /// What is printed, with the lines of the functions above put in.
 fn expected(report: &str) -> String {
@@ -69,7 +28,6 @@ fn expected(report: &str) -> String {
         ("ON_PAID", ON_PAID),
         ("FIRST_TWIN", FIRST_TWIN),
         ("SECOND_TWIN", SECOND_TWIN),
-        ("ON_ISSUE", ON_ISSUE),
         ("EVERYTHING", EVERYTHING),
     ];
     lines.into_iter().fold(report.to_owned(), |report, (name, line)| {
@@ -79,7 +37,7 @@ fn expected(report: &str) -> String {
 
 #[tokio::test]
 async fn eight_mistakes_in_one_run() {
-    let file = File::of(
+    let file = SettingsFile::of(
         r#"
         [webhooks.http]
         bind = "0.0.0.0:8080"
@@ -125,7 +83,7 @@ async fn eight_mistakes_in_one_run() {
 
 #[tokio::test]
 async fn one_problem_is_one_problem() {
-    let file = File::of("[webhooks.sources.github]\nsecret = \"hush\"");
+    let file = SettingsFile::of("[webhooks.sources.github]\nsecret = \"hush\"");
     let report = file.report(file.builder()).await;
     let one = r#"webhooks cannot start: 1 problem
 
@@ -136,8 +94,9 @@ async fn one_problem_is_one_problem() {
 
 #[tokio::test]
 async fn without_a_listener_the_other_mistakes_are_told_too() {
-    let file =
-        File::of("[webhooks.inline]\ntimeout = \"soon\"\n[webhooks.sources.github]\nsecret = \"hush\"");
+    let file = SettingsFile::of(
+        "[webhooks.inline]\ntimeout = \"soon\"\n[webhooks.sources.github]\nsecret = \"hush\"",
+    );
     let error = file.builder().build().await.expect_err("two mistakes");
     let told: Vec<_> = error.problems().iter().map(|it| it.what.as_str()).collect();
     let [mistake, "there is no listener"] = told[..] else { panic!("{error}") };
@@ -146,11 +105,10 @@ async fn without_a_listener_the_other_mistakes_are_told_too() {
 
 /// The problems that these settings have under a listener to everything.
 async fn problems(text: &str) -> Vec<String> {
-    let file = File::of(&format!("[webhooks.http]\nbind = \"0.0.0.0:8080\"\n{text}"));
+    let file = SettingsFile::of(&format!("[webhooks.http]\nbind = \"0.0.0.0:8080\"\n{text}"));
     let error = file.builder().listeners(webhooks::listeners![everything]).build().await;
-    let folder = format!("{}/", file.0.path().display());
     let problems = error.expect_err("it cannot start").problems().to_vec();
-    problems.iter().map(|it| it.to_string().replace(&folder, "")).collect()
+    problems.iter().map(|it| file.here(&it.to_string())).collect()
 }
 
 #[tokio::test]
@@ -178,8 +136,9 @@ async fn unusable_secrets() {
 
 #[tokio::test]
 async fn unknown_sources_without_a_likely_one() {
-    let file =
-        File::of("[webhooks.http]\nbind = \"0.0.0.0:8080\"\n[webhooks.sources.github]\nsecret = \"hush\"");
+    let file = SettingsFile::of(
+        "[webhooks.http]\nbind = \"0.0.0.0:8080\"\n[webhooks.sources.github]\nsecret = \"hush\"",
+    );
     let on_stripe = support::inside::Recorder::new("stripe");
     let on_acme = support::inside::Recorder::new("acme");
     let error = file.builder().listener(on_stripe).listener(on_acme).build().await.expect_err("two mistakes");
@@ -278,7 +237,7 @@ async fn one_mistake_in_a_source_hides_no_other() {
 
 #[tokio::test]
 async fn a_listener_to_everything_needs_something_to_hear() {
-    let file = File::of("[webhooks.http]\nbind = \"127.0.0.1:8080\"");
+    let file = SettingsFile::of("[webhooks.http]\nbind = \"127.0.0.1:8080\"");
     let error = file.builder().listeners(webhooks::listeners![everything]).build().await;
     let error = error.map(drop).expect_err("nothing would ever come");
     let [problem] = error.problems() else { panic!("{error}") };
@@ -286,45 +245,6 @@ async fn a_listener_to_everything_needs_something_to_hear() {
                 configured";
     assert_eq!(problem.what, expected(what));
     assert_eq!(problem.help, "add [webhooks.sources.NAME] with its `provider` and `secret`");
-}
-
-#[tokio::test]
-async fn a_replay_guard_that_does_nothing_is_warned_of() {
-    for (settings, why) in [
-        (
-            "provider = \"stripe\"\nsecret = \"whsec_a1\"",
-            Some(("its signature covers the id, so that nobody can change it", "remove it")),
-        ),
-        (
-            "provider = \"hmac\"\nvalidator = \"none\"",
-            Some(("nothing is signed", "remove it, or `validator = \"none\"`")),
-        ),
-        (
-            "secret = \"hush\"\nscheme.signature = { header = \"X-Mac\", algorithm = \"hmac-sha256\" }\n\
-             scheme.identity = { no_id = true, type = \"$.type\" }",
-            Some(("its events have no id", "remove it")),
-        ),
-        (
-            "provider = \"telegram\"\nsecret = \"hush\"",
-            Some(("its signature does not cover the content", "remove it")),
-        ),
-        (
-            "provider = \"hmac\"\nsecret = \"hush\"\nscheme.identity.batch = \"$.events\"",
-            Some(("a delivery holds several events", "remove it, or set `batch = false`")),
-        ),
-        ("provider = \"hmac\"\nsecret = \"hush\"\nbatch = false\nscheme.identity.batch = \"$.events\"", None),
-        ("provider = \"hmac\"\nsecret = \"hush\"", None),
-    ] {
-        let file = File::of(&format!("[webhooks.sources.shop]\nreplay_guard = \"digest\"\n{settings}"));
-        let found = warnings(&file, file.builder().listeners(webhooks::listeners![everything])).await;
-        let found: Vec<_> = found.iter().filter(|it| it.contains("replay_guard")).collect();
-        let expected = why.map(|(why, help)| {
-            format!(
-                "[webhooks.sources.shop] in webhooks.toml: `replay_guard` does nothing here: {why}\n    help: {help}"
-            )
-        });
-        assert_eq!(found, expected.iter().collect::<Vec<_>>(), "{settings}");
-    }
 }
 
 #[tokio::test]
@@ -336,73 +256,8 @@ async fn the_same_secret_in_two_sources() {
 }
 
 #[tokio::test]
-async fn everything_that_is_warned_of() {
-    let file = File::of(
-        r#"
-        [webhooks.http]
-        bind = "0.0.0.0:8080"
-
-        [webhooks.idempotency]
-        ttl_seconds = 3600
-
-        [webhooks.sources.stripe]
-        secret = "whsec_a1b2c3d4"
-
-        [webhooks.sources.github]
-        secret = "It's a Secret to Everybody"
-
-        [webhooks.sources.shopify]
-        secret = "hush"
-
-        [webhooks.sources.hmac]
-        validator = "none"
-        "#,
-    );
-    let found = warnings(&file, file.builder().listeners(webhooks::listeners![on_issue])).await;
-    let ten = r#"[webhooks.sources.github] in webhooks.toml: GitHub never sends an event again by itself: one that fails waits for a human
-    help: redeliver failed events from the provider's dashboard or API, or set `webhooks.inbox.provider = "sqlite"`
-listener `startup::on_issue` (tests/tests/startup.rs:ON_ISSUE) listens to `issue.opened`, which GitHub does not list
-    help: did you mean `issues.opened`?
-[webhooks.sources.hmac] in webhooks.toml: nothing listens to it
-    help: annotate a function with #[webhook_listener(source = "hmac")]
-[webhooks.sources.shopify] in webhooks.toml: nothing listens to it
-    help: annotate a function with #[webhook_listener(source = "shopify")]
-`webhooks.idempotency.ttl_seconds` is 3600, but Shopify sends an event again for up to 14400 s
-    help: leave it out: each source then remembers for at least as long as its provider retries
-[webhooks.sources.shopify] in webhooks.toml: Shopify waits only 5 s for an answer
-    help: keep its listeners short, or set `webhooks.inbox.provider = "sqlite"`
-[webhooks.sources.stripe] in webhooks.toml: nothing listens to it
-    help: annotate a function with #[webhook_listener(source = "stripe")]
-`webhooks.idempotency.ttl_seconds` is 3600, but Stripe sends an event again for up to 259200 s
-    help: leave it out: each source then remembers for at least as long as its provider retries
-[webhooks.sources.hmac] in webhooks.toml accepts unsigned requests: anyone can send it anything
-    help: remove `validator = "none"` and set its `secret`
-what was handled is remembered in this process only, and forgotten when it restarts
-    help: set `webhooks.idempotency.provider = "redis"`"#;
-    assert_eq!(found.join("\n"), expected(ten));
-}
-
-#[tokio::test]
-async fn nothing_is_warned_of_where_nothing_is_wrong() {
-    let file = File::of("[webhooks.sources.stripe]\nsecret = \"whsec_a1b2c3d4\"");
-    assert_eq!(warnings(&file, file.builder().listeners(webhooks::listeners![everything])).await, [""; 0]);
-}
-
-#[tokio::test]
-async fn the_same_secret_for_two_endpoints_of_one_provider_is_only_warned_of() {
-    let file = File::of(
-        "[webhooks.sources.stripe]\nsecret = \"whsec_a1\"\n\
-         [webhooks.sources.stripe-eu]\nprovider = \"stripe\"\nsecret = \"whsec_a1\"",
-    );
-    let found = warnings(&file, file.builder().listeners(webhooks::listeners![everything])).await;
-    let one = "the sources `stripe` and `stripe-eu` have the same secret and sign alike: what is signed for one is \
-               accepted by the other\n    help: give each endpoint a secret of its own, if the provider can";
-    assert_eq!(found, [one]);
-}
-
-#[tokio::test]
 async fn no_two_listeners_may_share_a_name_whatever_they_are() {
-    let file = File::of("[webhooks.sources.stripe]\nsecret = \"whsec_a1b2c3d4\"");
+    let file = SettingsFile::of("[webhooks.sources.stripe]\nsecret = \"whsec_a1b2c3d4\"");
     let twins = file.builder().listener(support::inside::Recorder::new("stripe"));
     let report = file.report(twins.listener(support::inside::Recorder::new("stripe"))).await;
     let first =
@@ -412,7 +267,7 @@ async fn no_two_listeners_may_share_a_name_whatever_they_are() {
 
 #[tokio::test]
 async fn a_function_that_is_named_twice_is_one_listener() {
-    let file = File::of("[webhooks.sources.stripe]\nsecret = \"whsec_a1b2c3d4\"");
+    let file = SettingsFile::of("[webhooks.sources.stripe]\nsecret = \"whsec_a1b2c3d4\"");
     let twice = file.builder().listeners(webhooks::listeners![everything, everything]);
     twice.build().await.unwrap_or_else(|error| panic!("{error}"));
 }
@@ -437,26 +292,15 @@ async fn a_secret_is_lent_only_to_what_serves_on_loopback() {
     assert_eq!(error.problems()[0].what, "[webhooks.sources.stripe] in the code has no `secret`");
 }
 
-const SET_IT: &str =
-    "set it, or WEBHOOKS_SOURCES__STRIPE__SECRET, or `validator = \"none\"` to accept unsigned requests";
-
-#[tokio::test]
-async fn a_secret_that_was_lent_is_warned_of() {
-    let file = File::of("[webhooks.sources.stripe]");
-    let found = warnings(&file, file.builder().listeners(webhooks::listeners![everything])).await;
-    let what = "[webhooks.sources.stripe] in webhooks.toml has no `secret`: until this process ends, it has a random one";
-    assert_eq!(found, [format!("{what}\n    help: {SET_IT}")]);
-}
-
 /// The next run, of a router, would have no other problem.
 #[tokio::test]
 async fn what_would_be_lent_a_secret_is_told_with_the_mistakes() {
-    let file = File::of("[webhooks.inline]\ntimeuot = \"5s\"\n[webhooks.sources.stripe]");
+    let file = SettingsFile::of("[webhooks.inline]\ntimeuot = \"5s\"\n[webhooks.sources.stripe]");
     let report = file.report(file.builder().listeners(webhooks::listeners![everything])).await;
     let two = format!(
         "webhooks cannot start: 2 problems\n\n \
          1. [webhooks.sources.stripe] in webhooks.toml has no `secret`\n    \
-         help: {SET_IT}\n \
+         help: set it, or WEBHOOKS_SOURCES__STRIPE__SECRET, or `validator = \"none\"` to accept unsigned requests\n \
          2. `webhooks.inline.timeuot` in webhooks.toml: unknown key\n    help: did you mean `timeout`?"
     );
     assert_eq!(report, two);

@@ -231,7 +231,7 @@ mod tests {
         let body = budget.share();
         body.add(90).unwrap();
         assert!(body.add(20).is_err());
-        assert_eq!(budget.lock().used, 0);
+        assert_eq!(budget.lock().used.bytes, 0);
     }
 
     #[test]

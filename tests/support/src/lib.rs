@@ -1,4 +1,5 @@
-//! What the tests are made with. Only [`inside`], [`sample`] and [`scripted`] use the library under test.
+//! What the tests are made with. Only [`inside`], [`sample`], [`scripted`], [`inbox`] and [`settings_file`]
+//! use the library under test.
 //!
 //! - [`inside`]: webhooks in the test's own process, and a listener that remembers
 //! - [`sample`]: a genuine request of each provider
@@ -15,6 +16,8 @@
 //! - [`inbox`]: webhooks with an inbox, in the test's own process and in a `probe`
 //! - [`relay`]: a way to a server that can be cut
 //! - [`postgres_relay`]: one to PostgreSQL that is cut during a COMMIT
+//! - [`receiver`]: the example of that name, with settings of a test's own
+//! - [`settings_file`]: settings in a file, and what startup says of them
 //! - [`free_port`]: a port to listen on
 
 pub mod described;
@@ -28,10 +31,12 @@ mod port;
 pub mod postgres_relay;
 pub mod postgres_server;
 pub mod process;
+pub mod receiver;
 pub mod redis_server;
 pub mod relay;
 pub mod sample;
 pub mod scripted;
+pub mod settings_file;
 pub mod sign;
 
 pub use port::free_port;
