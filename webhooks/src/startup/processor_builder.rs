@@ -45,7 +45,8 @@ impl WebhookProcessor {
 
 impl WebhookProcessorBuilder {
     /// Has the deliveries of `source` judged by `validator`. Ids and types are read as the catalogue says for a
-    /// provider of that name, or as for the generic `hmac` one.
+    /// provider of that name, or as for the generic `hmac` one. With one that can verify nothing, [`build`](Self::build)
+    /// fails.
     pub fn validator(self, source: &str, validator: impl SignatureValidator) -> Self {
         let name = format!("of the source {source}");
         let builder = self.0.source(source, |it| it.validator(&name).with_provider_of(source));
