@@ -42,6 +42,10 @@ impl EventKey {
     }
 
     /// A key as it is written.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        allow(dead_code, reason = "nothing stores events")
+    )]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (source, digest) = text.strip_prefix("wh1:")?.split_once(':')?;
         Some(Self { source: SourceName::new(source)?, digest: hex::decode(digest).ok()?.try_into().ok()? })

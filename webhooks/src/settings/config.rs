@@ -17,6 +17,10 @@ pub(crate) struct Config {
     pub(crate) idempotency: IdempotencyConfig,
     /// `None`: listeners run inline.
     pub(crate) inbox: Option<InboxConfig>,
+    #[cfg_attr(
+        not(feature = "postgres"),
+        allow(dead_code, reason = "read all the same, so that it is checked")
+    )]
     pub(crate) effects: EffectsConfig,
     /// Those that could be read.
     pub(crate) sources: Vec<SourceConfig>,
