@@ -2,5 +2,6 @@
 
 mod bank;
 mod commit;
+mod crash;
 mod once;
 mod startup;
