@@ -7,9 +7,10 @@ use support::inside::Recorder;
 use toml::{Table, Value};
 use webhooks::{Settings, Webhooks};
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "webhooks/src/docs/crate.md",
+    "webhooks/src/docs/effects.md",
     "webhooks/src/docs/from_pyfly.md",
     "webhooks/src/docs/guide.md",
     "webhooks/src/docs/schemes.md",

@@ -120,6 +120,10 @@ pub mod observability {}
 #[doc = include_str!("docs/schemes.md")]
 pub mod schemes {}
 
+#[cfg(all(doc, feature = "postgres"))]
+#[doc = include_str!("docs/effects.md")]
+pub mod effects {}
+
 #[cfg(doc)]
 #[doc = include_str!("docs/stores.md")]
 pub mod stores {}

@@ -226,6 +226,20 @@ async fn out_of_the_inbox() {
     assert_eq!(bank.ledger().len(), 2);
 }
 
+/// JSON can say what PostgreSQL cannot write.
+#[tokio::test]
+async fn an_id_that_postgres_cannot_hold() {
+    let bank = Bank::open().await;
+    let builder = Webhooks::builder().source("stripe", |source| source.secret(sample::secret("stripe")));
+    let receiver =
+        built(builder.listeners(listeners![other]).state(bank.deeds.clone()).state(bank.pool.clone())).await;
+    for _ in 0..2 {
+        assert_eq!(deliver(&receiver, &event("evt_\\u0000", &[])).await, 200);
+    }
+    assert_eq!(bank.ledger(), ["other 1"]);
+    assert_eq!(bank.server.query_in(&bank.url, "SELECT event_id FROM webhook_effects"), "evt_\u{FFFD}");
+}
+
 /// Without an id a redelivery is an event of its own; a retry out of the inbox is still the same.
 #[tokio::test]
 async fn without_an_id_it_is_once_a_delivery() {

@@ -112,3 +112,15 @@ impl fmt::Display for TableError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_shows_what_is_run() {
+        let page = include_str!("../docs/effects.md");
+        assert!(page.contains(SQL));
+        assert!(page.contains(crate::effect::work::ONCE));
+    }
+}

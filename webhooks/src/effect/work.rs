@@ -14,6 +14,11 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much longer than its run a transaction may stand idle before the server ends it: then nobody is there any more.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Marks an event as handled by a listener, unless it is. The documentation shows it to those who do without a `Tx`.
+pub(super) const ONCE: &str = "\
+INSERT INTO webhook_effects (event, listener, source, event_id) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING";
+
 /// One run's transaction, in which a row says that the run has been. Dropped before its end, it is rolled back.
 pub(crate) struct Work<DB: Database> {
     transaction: Transaction<'static, DB>,
@@ -56,16 +61,14 @@ impl Work<Postgres> {
             milliseconds(timeout.saturating_add(GRACE))
         );
         let mut transaction = pool.begin_with(AssertSqlSafe(sql)).await?;
-        let marked = sqlx::query_scalar(
-            "INSERT INTO webhook_effects (event, listener, source, event_id) VALUES ($1, $2, $3, $4)
-             ON CONFLICT DO NOTHING RETURNING txid_current()",
-        )
-        .bind(mark.event.to_string())
-        .bind(mark.listener)
-        .bind(mark.event.source().as_str())
-        .bind(mark.event_id)
-        .fetch_optional(&mut *transaction)
-        .await?;
+        let marked = sqlx::query_scalar(AssertSqlSafe(format!("{ONCE} RETURNING txid_current()")))
+            .bind(mark.event.to_string())
+            .bind(mark.listener)
+            .bind(mark.event.source().as_str())
+            // PostgreSQL's text cannot hold U+0000, and JSON can. What tells events apart is the key.
+            .bind(mark.event_id.map(|id| id.replace('\0', "\u{FFFD}")))
+            .fetch_optional(&mut *transaction)
+            .await?;
         match marked {
             Some(number) => Ok(Some(Self { transaction, number })),
             None => {
