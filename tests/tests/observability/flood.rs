@@ -69,7 +69,7 @@ fn assert_clean(lines: &[Value]) {
     for line in lines {
         let line = line.to_string();
         assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line}");
-        for theirs in ["31m", "2J", "0d", "level=ERROR", "push%", "refs"] {
+        for theirs in ["31m", "2J", "%0d", "level=ERROR", "push%", "refs"] {
             assert!(!line.contains(theirs), "{theirs}: {line}");
         }
     }
