@@ -1,6 +1,6 @@
 //! `[webhooks.sources.NAME]`: which provider, which secrets, which options.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::config::read_public_url;
@@ -275,7 +275,9 @@ fn read_secret_file(table: &TableReader<'_>, file: &str) -> Option<String> {
     match Secret::from_file(file.as_ref()) {
         Ok(secret) => Some(secret.reveal().to_owned()),
         Err(error) => {
-            let what = format!("{file} cannot be read: {error}");
+            // Shown if it may be a file: else it is perhaps the secret itself, under the wrong key.
+            let shown = Path::new(file).parent().is_some_and(Path::is_dir);
+            let what = format!("{} cannot be read: {error}", if shown { file } else { "the file" });
             table.problem("secret_file", &what, "name a file that holds the secret and nothing else");
             None
         }
