@@ -7,6 +7,7 @@ use support::process::{PATIENCE, Process, Program};
 use support::{free_port, sample, sign};
 
 mod lambda;
+mod observed;
 mod pasted;
 
 const SECRET: &str = "whsec_test_stripe";
@@ -139,7 +140,7 @@ async fn receiver_prints_an_event_as_a_line() {
 
 #[test]
 fn an_example_in_somebody_elses_server_lends_no_secret() {
-    for name in ["with-axum", "with-actix", "with-hyper"] {
+    for name in ["with-axum", "with-actix", "with-hyper", "with-prometheus"] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let process =
