@@ -81,7 +81,10 @@ async fn out_of_the_inbox_the_attempt_names_the_delivery_that_brought_the_event(
 
 /// Notes each span that is made, and what is recorded of it.
 #[derive(Clone, Default)]
-struct Made(Arc<Mutex<Vec<(&'static str, BTreeMap<&'static str, String>)>>>);
+struct Made(Arc<Mutex<Vec<Span>>>);
+
+/// A span's name and fields.
+type Span = (&'static str, BTreeMap<&'static str, String>);
 
 struct Fields<'a>(&'a mut BTreeMap<&'static str, String>);
 

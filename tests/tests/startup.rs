@@ -297,11 +297,9 @@ async fn a_secret_is_lent_only_to_what_serves_on_loopback() {
 async fn what_would_be_lent_a_secret_is_told_with_the_mistakes() {
     let file = SettingsFile::of("[webhooks.inline]\ntimeuot = \"5s\"\n[webhooks.sources.stripe]");
     let report = file.report(file.builder().listeners(webhooks::listeners![everything])).await;
-    let two = format!(
-        "webhooks cannot start: 2 problems\n\n \
+    let two = "webhooks cannot start: 2 problems\n\n \
          1. [webhooks.sources.stripe] in webhooks.toml has no `secret`\n    \
          help: set it, or WEBHOOKS_SOURCES__STRIPE__SECRET, or `validator = \"none\"` to accept unsigned requests\n \
-         2. `webhooks.inline.timeuot` in webhooks.toml: unknown key\n    help: did you mean `timeout`?"
-    );
+         2. `webhooks.inline.timeuot` in webhooks.toml: unknown key\n    help: did you mean `timeout`?";
     assert_eq!(report, two);
 }
