@@ -48,9 +48,6 @@ pub(crate) struct Core {
 }
 
 impl WebhookProcessor {
-    /// How many parts of a batch are handled side by side.
-    const BATCH_WIDTH: usize = 16;
-
     /// Takes one delivery to its end and says what to answer. Never fails and never panics, whatever comes in.
     ///
     /// What runs, runs in a task of its own: dropping the future cancels nothing.
@@ -107,12 +104,10 @@ impl WebhookProcessor {
                 Err(outcome) => return self.refuse(&admission, outcome),
             };
             drop(unverified);
-            let outcome = match (Self::jobs(&source, delivery, verified), &self.0.inbox) {
-                // The two drivers: handled while the provider waits, or stored and handled after.
-                (Ok(jobs), Some(inbox)) if inbox.intake.takes(&source.name) => inbox.intake.store(jobs).await,
-                (Ok(jobs), _) if !jobs.is_empty() => return self.handle(jobs, admission).await,
-                (Ok(_), _) => Outcome::Ignored,
-                (Err(outcome), _) => outcome,
+            let outcome = match Self::jobs(&source, delivery, verified) {
+                Ok(jobs) if !jobs.is_empty() => return self.drive(jobs, admission).await,
+                Ok(_) => Outcome::Ignored,
+                Err(outcome) => outcome,
             };
             self.0.end(&admission, &outcome, Cause::Known);
             reply(&source, id, outcome)
@@ -139,24 +134,20 @@ impl WebhookProcessor {
 
     /// Handles the events in a task of their own, spawned before the first claim: a client that hangs up then neither
     /// cancels a run nor strands a claim, and what became of the delivery is told all the same.
-    async fn handle(&self, mut jobs: Vec<Job>, admission: Admission) -> Reply {
+    async fn drive(&self, jobs: Vec<Job>, admission: Admission) -> Reply {
         let (source, id, span) = (Arc::clone(&admission.source), admission.id, admission.span.clone());
         let core = Arc::clone(&self.0);
-        let handled = async move {
-            let outcome = match jobs.pop() {
-                Some(job) if jobs.is_empty() => core.inline.handle(job, Turn::Now).await,
-                last => {
-                    jobs.extend(last);
-                    let parts = jobs.into_iter().map(|job| core.inline.handle(job, Turn::Wait));
-                    let outcomes = futures_util::stream::iter(parts).buffer_unordered(Self::BATCH_WIDTH);
-                    outcomes.fold(Outcome::Ignored, |worst, outcome| ready(worst.worse(outcome))).await
-                }
+        let driven = async move {
+            // The two drivers: handled while the provider waits, or stored and handled after.
+            let outcome = match &core.inbox {
+                Some(inbox) if inbox.intake.takes(&admission.source.name) => inbox.intake.store(jobs).await,
+                _ => core.handle(jobs).await,
             };
             core.end(&admission, &outcome, Cause::Known);
             outcome
         };
         // A task that is gone without an outcome went down with its runtime.
-        let outcome = tokio::spawn(handled.instrument(span)).await.unwrap_or(Outcome::ShuttingDown);
+        let outcome = tokio::spawn(driven.instrument(span)).await.unwrap_or(Outcome::ShuttingDown);
         reply(&source, id, outcome)
     }
 
@@ -168,6 +159,21 @@ impl WebhookProcessor {
 }
 
 impl Core {
+    /// How many parts of a batch are handled side by side.
+    const BATCH_WIDTH: usize = 16;
+
+    async fn handle(&self, mut jobs: Vec<Job>) -> Outcome {
+        match jobs.pop() {
+            Some(job) if jobs.is_empty() => self.inline.handle(job, Turn::Now).await,
+            last => {
+                jobs.extend(last);
+                let parts = jobs.into_iter().map(|job| self.inline.handle(job, Turn::Wait));
+                let outcomes = futures_util::stream::iter(parts).buffer_unordered(Self::BATCH_WIDTH);
+                outcomes.fold(Outcome::Ignored, |worst, outcome| ready(worst.worse(outcome))).await
+            }
+        }
+    }
+
     /// Every admitted delivery ends here: counted and logged.
     fn end(&self, admission: &Admission, outcome: &Outcome, cause: Cause) {
         let Admission { source, id, began, span, .. } = admission;

@@ -1,10 +1,11 @@
 //! Metrics: each of them is documented, named by nobody but the configuration, and right.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use support::http::Connection;
+use support::http::{Connection, Request};
 use support::inbox::{InboxFolder, until};
 use support::inside::{Inside, Post, Recorder, refusal};
 use support::log::Log;
@@ -12,6 +13,7 @@ use support::metrics::Metrics;
 use support::sample;
 use support::scripted::{Count, Gate, listener};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use webhooks::{
     Claim, ClaimTerms, Clock, EventKey, Failure, Grant, ListenerFate, Settings, Settlement, StoreError,
     Token, WebhookEventStore, Webhooks,
@@ -214,15 +216,50 @@ async fn what_is_under_way_goes_up_and_down() {
     assert_eq!((in_flight(), waiters()), (0.0, 0.0));
 }
 
+/// Serves webhooks over a socket.
+async fn serve(webhooks: Webhooks) -> (JoinHandle<Result<(), webhooks::Error>>, SocketAddr) {
+    let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = socket.local_addr().expect("a bound socket");
+    (tokio::spawn(webhooks.serve_on(socket)), address)
+}
+
+#[tokio::test]
+async fn what_became_of_a_delivery_is_told_though_its_client_hung_up() {
+    let (log, metrics) = (Log::capture(), Metrics::collect());
+    let (started, gate) = (Count::new(), Gate::closed());
+    let (start, held) = (started.clone(), gate.clone());
+    let builder = sample::sources(&["hmac"]).listener(listener("held", move |_| {
+        let (start, held) = (start.clone(), held.clone());
+        async move {
+            start.add();
+            held.pass().await;
+            Ok(())
+        }
+    }));
+    let (server, address) = serve(builder.build().await.expect("it starts")).await;
+    let request = Request::post("/webhooks/hmac").body("{}");
+    let request = request.headers(support::sign::hmac(sample::secret("hmac"), "1", b"{}"));
+    let mut connection = Connection::open(address).await.expect("a connection");
+    connection.write(&[&request.head(), &b"{}"[..]].concat()).await.expect("written");
+    started.reach(1).await;
+    drop(connection);
+    // The server has seen it once it serves another.
+    assert_eq!(Request::new("GET", "/livez").send(address).await.expect("an answer").status, 200);
+    gate.open();
+
+    let handled = [("source", "hmac"), ("outcome", "handled")];
+    until(async || metrics.value("webhooks_deliveries_total", &handled) == 1.0).await;
+    assert_eq!(log.lines_where("message", "delivery")[0]["outcome"], "handled");
+    server.abort();
+}
+
 #[tokio::test]
 async fn bytes_that_are_not_verified_are_measured() {
     let metrics = Metrics::collect();
     let secret = sample::secret("github");
     let builder = Webhooks::builder().source("github", |source| source.secret(secret));
-    let webhooks = builder.listener(Recorder::new("*")).build().await.expect("it starts");
-    let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = socket.local_addr().expect("a bound socket");
-    let server = tokio::spawn(webhooks.serve_on(socket));
+    let (server, address) =
+        serve(builder.listener(Recorder::new("*")).build().await.expect("it starts")).await;
     let buffered = || metrics.value("webhooks_buffered_bytes", &[]);
 
     let mut connection = Connection::open(address).await.expect("a connection");
