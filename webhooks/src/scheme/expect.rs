@@ -17,6 +17,8 @@ pub(crate) struct Expectations {
     /// What a token must claim: looked at by the validators that read one.
     claims: Vec<(String, String)>,
     extract: Extract,
+    #[cfg(feature = "test-util")]
+    paths: Vec<json::JsonPath>,
     /// What must stand at each of the extract's paths.
     values: Vec<String>,
 }
@@ -52,7 +54,14 @@ impl Expectations {
             }
         }
         reader.finish();
-        sound.then(|| Self { headers, claims, extract: Extract::new(&paths), values })
+        sound.then(|| Self {
+            headers,
+            claims,
+            extract: Extract::new(&paths),
+            values,
+            #[cfg(feature = "test-util")]
+            paths,
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -62,6 +71,37 @@ impl Expectations {
     /// Whether there are claims among them, which not every scheme brings.
     pub(crate) fn names_claims(&self) -> bool {
         !self.claims.is_empty()
+    }
+
+    /// Has a request say what is expected of it.
+    #[cfg(feature = "test-util")]
+    pub(super) fn fulfil(&self, headers: &mut http::HeaderMap, body: &mut bytes::Bytes) -> Option<()> {
+        for (name, value) in &self.headers {
+            headers.insert(name, value.parse().ok()?);
+        }
+        for (path, expected) in self.paths.iter().zip(&self.values) {
+            let text = std::str::from_utf8(body).ok()?;
+            let found = Extract::new([path]).read(body).ok()?.into_iter().flatten().next();
+            if found.and_then(json::text).is_some_and(|it| it == *expected) {
+                continue;
+            }
+            // What is a number stays one.
+            let is_number =
+                found.is_some_and(|it| it.parse::<f64>().is_ok()) && expected.parse::<f64>().is_ok();
+            let value = if is_number { expected.clone() } else { json::quoted(expected) };
+            *body = json::put(text, path, &value)?.into();
+        }
+        Some(())
+    }
+
+    /// Expects something more: of a token (`"claim.aud"`), or in a header.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn and(&mut self, place: &str, value: String) {
+        if let Some(claim) = place.strip_prefix("claim.") {
+            self.claims.push((claim.to_owned(), value));
+        } else if let Ok(name) = place.parse() {
+            self.headers.push((name, value));
+        }
     }
 
     /// What a token must claim under this name.

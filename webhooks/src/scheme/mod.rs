@@ -6,6 +6,8 @@
 
 mod challenge;
 mod coded;
+#[cfg(feature = "test-util")]
+mod draft;
 mod example;
 mod expect;
 mod fetched;
@@ -17,6 +19,8 @@ mod read;
 mod request;
 mod sample;
 mod signature;
+#[cfg(feature = "test-util")]
+mod signer;
 mod validator;
 
 pub(crate) use challenge::{Handshake, Stage};
@@ -35,6 +39,8 @@ pub(crate) use sample::Sample;
 pub(crate) use signature::{
     BindOptions, BodyCoverage, SecretProblem, SignatureScheme, Verifier, placeholder,
 };
+#[cfg(feature = "test-util")]
+pub(crate) use signer::{ProviderKey, Signer};
 pub(crate) use validator::DynSignatureValidator;
 pub use validator::{SignatureValidator, Verified};
 

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Uri};
 
 use super::provider::Provider;
-use super::signature::{Elsewhere, Verifier};
+use super::signature::{Signed, Verifier};
 use crate::delivery::{Delivery, SourceName};
 
-/// A signed request.
+/// A request as the provider would send it.
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
     /// Path and, where the provider puts something there, query.
@@ -30,24 +30,10 @@ impl Provider {
         at: SystemTime,
     ) -> Option<Sample> {
         let example = self.example.as_ref()?;
-        let (mut headers, body) = example.filled(id, event.unwrap_or(&example.event), at);
-        let mut sample = Sample { target: path.to_owned(), headers: headers.clone(), body };
-        let signed = verifier.sign_anywhere(&sample.delivery()?, at, id)?;
-        headers.extend(signed.headers);
-        sample.headers = headers;
-        match signed.elsewhere {
-            None => {}
-            Some(Elsewhere::Query(name, text)) => {
-                let query =
-                    form_urlencoded::Serializer::new(String::new()).append_pair(&name, &text).finish();
-                sample.target = format!("{path}?{query}");
-            }
-            Some(Elsewhere::Body(text)) => {
-                let body = String::from_utf8_lossy(&sample.body).replace("{signature}", &text);
-                sample.body = body.into();
-            }
-        }
-        Some(sample)
+        let (headers, body) = example.filled(id, event.unwrap_or(&example.event), at);
+        let draft = Sample { target: path.to_owned(), headers, body };
+        let signed = verifier.sign_anywhere(&draft.delivery()?, at, id)?;
+        Some(draft.with(signed))
     }
 }
 
@@ -57,5 +43,18 @@ impl Sample {
         let uri: Uri = self.target.parse().ok()?;
         let delivery = Delivery::new(SourceName::new("sample")?, self.body.clone());
         Some(delivery.with_headers(self.headers.clone()).with_uri(uri))
+    }
+
+    /// The same request, signed.
+    pub(super) fn with(mut self, signed: Signed) -> Self {
+        self.headers.extend(signed.headers);
+        if let Some((name, text)) = signed.parameter {
+            let joint = if self.target.contains('?') { '&' } else { '?' };
+            let parameter =
+                form_urlencoded::Serializer::new(String::new()).append_pair(&name, &text).finish();
+            self.target = format!("{}{joint}{parameter}", self.target);
+        }
+        self.body = signed.body.unwrap_or(self.body);
+        self
     }
 }

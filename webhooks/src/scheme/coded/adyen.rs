@@ -15,7 +15,7 @@ use super::CodedVerifier;
 use crate::rejection::Rejection;
 use crate::scheme::json::{self, Extract, JsonPath};
 use crate::scheme::request::Request;
-use crate::scheme::signature::{SecretForm, SecretProblem};
+use crate::scheme::signature::{SecretForm, SecretProblem, Signed};
 use crate::scheme::validator::Verified;
 use crate::secret::Secret;
 
@@ -65,21 +65,17 @@ impl AdyenVerifier {
         let [signature, fields @ ..] = found.as_slice() else { return Err(Rejection::SignatureMalformed) };
         let signature = signature.and_then(json::text).ok_or(Rejection::SignatureMissing)?;
         let signature = STANDARD.decode(signature.as_bytes()).map_err(|_| Rejection::SignatureMalformed)?;
-        let mut content = String::new();
-        for (path, raw) in FIELDS.iter().zip(fields) {
-            let text = field(*raw)?;
-            // Colons join the fields: with one inside of another field, the same signature would do for
-            // differently divided texts.
-            if text.contains(':') && *path != MERCHANT_REFERENCE {
-                return Err(Rejection::SignatureMalformed);
-            }
-            content.push_str(&text);
-            content.push(':');
-        }
-        content.pop();
+        let content = content(fields)?;
         let matches =
             |key: &Hmac<Sha256>| key.clone().chain_update(&content).verify_slice(&signature).is_ok();
         self.keys.iter().position(matches).ok_or(Rejection::SignatureMismatch)
+    }
+
+    /// The items of a notification.
+    fn items<'b>(&self, body: &'b [u8]) -> Result<Vec<&'b RawValue>, Rejection> {
+        let found = self.document.read(body).map_err(|_| Rejection::SignatureMalformed)?;
+        let items = found.into_iter().flatten().next().ok_or(Rejection::SignatureMissing)?;
+        serde_json::from_str(items).map_err(|_| Rejection::SignatureMalformed)
     }
 }
 
@@ -90,20 +86,43 @@ impl CodedVerifier for AdyenVerifier {
 
     /// Every item must be right, for each is an event of its own.
     fn verify(&self, request: &Request<'_>) -> Result<Verified, Rejection> {
-        let found = self.document.read(request.body).map_err(|_| Rejection::SignatureMalformed)?;
-        let items = found.into_iter().flatten().next().ok_or(Rejection::SignatureMissing)?;
-        let items: Vec<&RawValue> = serde_json::from_str(items).map_err(|_| Rejection::SignatureMalformed)?;
         let mut first = None;
-        for item in items {
+        for item in self.items(request.body)? {
             let secret = self.verify_item(item)?;
             first.get_or_insert(secret);
         }
         first.map(Verified::by_secret).ok_or(Rejection::SignatureMissing)
     }
 
-    fn sign(&self, _: &Request<'_>, _: SystemTime) -> Option<HeaderMap> {
-        None
+    fn sign(&self, request: &Request<'_>, _: SystemTime) -> Option<Signed> {
+        let key = self.keys.first()?;
+        let (batch, path) = (JsonPath::parse(ITEMS)?, JsonPath::parse(SIGNATURE)?);
+        let mut body = std::str::from_utf8(request.body).ok()?.to_owned();
+        for (index, item) in self.items(request.body).ok()?.into_iter().enumerate() {
+            let found = self.item.read(item.get().as_bytes()).ok()?;
+            let content = content(found.get(1..)?).ok()?;
+            let signature = STANDARD.encode(key.clone().chain_update(&content).finalize().into_bytes());
+            body = json::put(&body, &path.of_document(Some(&batch), index), &json::quoted(&signature))?;
+        }
+        Some(Signed::by_body(body))
     }
+}
+
+/// What is signed of an item, from its fields in the order of [`FIELDS`].
+fn content(fields: &[Option<&str>]) -> Result<String, Rejection> {
+    let mut content = String::new();
+    for (path, raw) in FIELDS.iter().zip(fields) {
+        let text = field(*raw)?;
+        // Colons join the fields: with one inside of another field, the same signature would do for
+        // differently divided texts.
+        if text.contains(':') && *path != MERCHANT_REFERENCE {
+            return Err(Rejection::SignatureMalformed);
+        }
+        content.push_str(&text);
+        content.push(':');
+    }
+    content.pop();
+    Ok(content)
 }
 
 /// What is missing is signed as nothing; what is there must be a text, a number or a truth value.

@@ -13,9 +13,13 @@ use sha1::{Digest as _, Sha1};
 use super::CodedVerifier;
 use crate::rejection::Rejection;
 use crate::scheme::request::Request;
-use crate::scheme::signature::{Algorithm, Key, KeyFlaw, MAX_SIGNATURES, SecretForm, SecretProblem};
+use crate::scheme::signature::{Algorithm, Key, KeyFlaw, MAX_SIGNATURES, SecretForm, SecretProblem, Signed};
 use crate::scheme::validator::Verified;
 use crate::secret::Secret;
+
+/// The fields of the form.
+const SIGNATURE: &str = "bt_signature";
+const PAYLOAD: &str = "bt_payload";
 
 /// Braintree's scheme with its keys.
 pub(super) struct BraintreeVerifier {
@@ -46,8 +50,8 @@ impl CodedVerifier for BraintreeVerifier {
     }
 
     fn verify(&self, request: &Request<'_>) -> Result<Verified, Rejection> {
-        let signatures = field(request.body, "bt_signature")?;
-        let payload = field(request.body, "bt_payload")?;
+        let signatures = field(request.body, SIGNATURE)?;
+        let payload = field(request.body, PAYLOAD)?;
         // Anyone can have hexadecimal digits signed by asking for a challenge's reply: those are no notification.
         if !is_xml(&payload) {
             return Err(Rejection::SignatureMalformed);
@@ -60,8 +64,15 @@ impl CodedVerifier for BraintreeVerifier {
         matching.map(Verified::by_secret).ok_or(Rejection::SignatureMismatch)
     }
 
-    fn sign(&self, _: &Request<'_>, _: SystemTime) -> Option<HeaderMap> {
-        None
+    fn sign(&self, request: &Request<'_>, _: SystemTime) -> Option<Signed> {
+        let key = self.keys.first()?;
+        let payload = field(request.body, PAYLOAD).ok().filter(|it| is_xml(it))?;
+        let mac = key.private.clone().chain_update(payload.as_bytes()).finalize().into_bytes();
+        let signature = format!("{}|{}", key.public, hex::encode(mac));
+        let others = form_urlencoded::parse(request.body).filter(|(name, _)| name != SIGNATURE);
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair(SIGNATURE, &signature).extend_pairs(others);
+        Some(Signed::by_body(form.finish()))
     }
 }
 

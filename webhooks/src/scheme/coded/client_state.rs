@@ -12,7 +12,7 @@ use super::CodedVerifier;
 use crate::rejection::Rejection;
 use crate::scheme::json::{self, Extract, Flaw, JsonPath};
 use crate::scheme::request::Request;
-use crate::scheme::signature::{SecretForm, SecretProblem};
+use crate::scheme::signature::{SecretForm, SecretProblem, Signed};
 use crate::scheme::validator::Verified;
 use crate::secret::Secret;
 
@@ -68,12 +68,15 @@ impl CodedVerifier for ClientStateVerifier {
         first.map(Verified::by_secret).ok_or(Rejection::SignatureMissing)
     }
 
-    fn sign(&self, _: &Request<'_>, _: SystemTime) -> Option<HeaderMap> {
-        Some(HeaderMap::new())
-    }
-
-    fn token(&self) -> Option<String> {
-        self.states.first().map(|it| String::from_utf8_lossy(it).into_owned())
+    /// Nothing is signed: every notification carries the first secret.
+    fn sign(&self, request: &Request<'_>, _: SystemTime) -> Option<Signed> {
+        let state = json::quoted(std::str::from_utf8(self.states.first()?).ok()?);
+        let (batch, path) = (JsonPath::parse(NOTIFICATIONS)?, JsonPath::parse(SECRET)?);
+        let put = |body: String, index| json::put(&body, &path.of_document(Some(&batch), index), &state);
+        let found = self.document.read(request.body).ok()?.into_iter().flatten().next()?;
+        let notifications: Vec<&RawValue> = serde_json::from_str(found).ok()?;
+        let body = std::str::from_utf8(request.body).ok()?.to_owned();
+        (0..notifications.len()).try_fold(body, put).map(Signed::by_body)
     }
 }
 

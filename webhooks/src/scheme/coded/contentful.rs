@@ -11,7 +11,9 @@ use sha2::Sha256;
 use super::{CodedVerifier, signature_text};
 use crate::rejection::Rejection;
 use crate::scheme::request::{Request, single, unlisted};
-use crate::scheme::signature::{BindOptions, SecretForm, SecretProblem, Timestamp, TimestampPlace, Unit};
+use crate::scheme::signature::{
+    BindOptions, SecretForm, SecretProblem, Signed, Timestamp, TimestampPlace, Unit,
+};
 use crate::scheme::validator::Verified;
 use crate::secret::Secret;
 
@@ -113,7 +115,7 @@ impl CodedVerifier for ContentfulVerifier {
         Ok(Verified::by_secret(index).with_signed_at(signed_at))
     }
 
-    fn sign(&self, request: &Request<'_>, at: SystemTime) -> Option<HeaderMap> {
+    fn sign(&self, request: &Request<'_>, at: SystemTime) -> Option<Signed> {
         let signed = format!("{SIGNED_HEADERS},{TIMESTAMP}");
         let mut headers = request.headers.clone();
         headers.insert(SIGNED_HEADERS, HeaderValue::from_str(&signed).ok()?);
@@ -125,7 +127,7 @@ impl CodedVerifier for ContentfulVerifier {
             .filter_map(|name| Some((name.clone(), headers.remove(name)?)));
         let mut added: HeaderMap = added.collect();
         added.insert(SIGNATURE, HeaderValue::from_str(&tag).ok()?);
-        Some(added)
+        Some(Signed::by_headers(added))
     }
 }
 

@@ -157,14 +157,21 @@ fn time(seconds: f64) -> Result<SystemTime, Rejection> {
 }
 
 /// A token as `HS256` makes it.
-pub(super) fn sign(key: &Hmac<Sha256>, claims: &serde_json::Value) -> String {
-    let signed = format!(
-        "{}.{}",
-        URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#),
-        URL_SAFE_NO_PAD.encode(claims.to_string())
-    );
-    let mac = key.clone().chain_update(&signed).finalize().into_bytes();
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac))
+pub(super) fn sign(key: &Hmac<Sha256>, claims: &serde_json::Value) -> Option<String> {
+    let mac = |signed: &[u8]| Some(key.clone().chain_update(signed).finalize().into_bytes().to_vec());
+    encode(&serde_json::json!({"alg": "HS256", "typ": "JWT"}), claims, mac)
+}
+
+/// A token with this head, which has to name the algorithm that `sign` signs with.
+pub(in crate::scheme) fn encode(
+    head: &serde_json::Value,
+    claims: &serde_json::Value,
+    sign: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
+) -> Option<String> {
+    let part = |json: &serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let signed = format!("{}.{}", part(head), part(claims));
+    let signature = URL_SAFE_NO_PAD.encode(sign(signed.as_bytes())?);
+    Some(format!("{signed}.{signature}"))
 }
 
 #[cfg(test)]
@@ -176,6 +183,10 @@ mod tests {
 
     fn key(secret: &str) -> Hmac<Sha256> {
         Hmac::new_from_slice(secret.as_bytes()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn token(claims: serde_json::Value) -> String {
+        sign(&key("topsecret"), &claims).expect("a token")
     }
 
     fn at(seconds: u64) -> SystemTime {
@@ -199,7 +210,7 @@ mod tests {
 
     #[test]
     fn jwt_alg_confusion() {
-        let token = sign(&key("topsecret"), &json!({}));
+        let token = token(json!({}));
         let with_head = |head: &str| token.replacen(token.split('.').next().unwrap_or_default(), head, 1);
         assert!(Jwt::parse(&token, "HS256").is_ok());
         assert!(Jwt::parse(&token, "RS256").is_err());
@@ -218,7 +229,7 @@ mod tests {
 
     #[test]
     fn tokens_are_three_parts_of_base64url() {
-        let token = sign(&key("topsecret"), &json!({}));
+        let token = token(json!({}));
         for wrong in
             ["", ".", "..", "a.b", &format!("{token}."), &format!("{token}="), &"a".repeat(MAX_LEN + 1)]
         {
@@ -229,7 +240,7 @@ mod tests {
     #[test]
     fn times_are_judged_after_the_signature() {
         let claims = |claims| {
-            let token = sign(&key("topsecret"), &claims);
+            let token = token(claims);
             let jwt = Jwt::parse(&token, "HS256").unwrap_or_else(|rejection| panic!("{rejection}"));
             assert!(jwt.claims_by_secret(&[key("other")]).is_err());
             jwt.claims_by_secret(&[key("other"), key("topsecret")]).map(|it| it.1)

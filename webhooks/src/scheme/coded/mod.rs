@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::request::{Request, single};
 use super::signature::{
-    Algorithm, BindOptions, BodyCoverage, Covers, Key, KeyFlaw, SecretForm, SecretProblem,
+    Algorithm, BindOptions, BodyCoverage, Covers, Key, KeyFlaw, SecretForm, SecretProblem, Signed,
 };
 use super::validator::Verified;
 use crate::rejection::Rejection;
@@ -40,13 +40,8 @@ pub(super) trait CodedVerifier: Send + Sync + 'static {
 
     fn verify(&self, request: &Request<'_>) -> Result<Verified, Rejection>;
 
-    /// The headers that make a request a valid one; `None` where the signature stands in the body.
-    fn sign(&self, request: &Request<'_>, at: SystemTime) -> Option<HeaderMap>;
-
-    /// What belongs into the body in the place of a signature, where nothing is signed.
-    fn token(&self) -> Option<String> {
-        None
-    }
+    /// What makes a request a valid one, signed with the first secret; `None` where the body lacks what is signed.
+    fn sign(&self, request: &Request<'_>, at: SystemTime) -> Option<Signed>;
 }
 
 impl Coded {

@@ -12,7 +12,7 @@ use super::jwt::{self, Jwt};
 use super::{CodedVerifier, signature_text};
 use crate::rejection::Rejection;
 use crate::scheme::request::Request;
-use crate::scheme::signature::{SecretForm, SecretProblem};
+use crate::scheme::signature::{SecretForm, SecretProblem, Signed};
 use crate::scheme::validator::Verified;
 use crate::secret::Secret;
 
@@ -52,10 +52,10 @@ impl CodedVerifier for MondayVerifier {
         Ok(issued_at.map_or(verified, |it| verified.with_signed_at(it)))
     }
 
-    fn sign(&self, _: &Request<'_>, at: SystemTime) -> Option<HeaderMap> {
+    fn sign(&self, _: &Request<'_>, at: SystemTime) -> Option<Signed> {
         let now = at.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         let claims = serde_json::json!({"iat": now.as_secs(), "exp": (now + LIFETIME).as_secs()});
-        let token = jwt::sign(self.keys.first()?, &claims);
-        Some(HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&token).ok()?)]))
+        let token = jwt::sign(self.keys.first()?, &claims)?;
+        Some(Signed::by_headers(HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&token).ok()?)])))
     }
 }

@@ -12,7 +12,7 @@ use super::jwt::{self, Jwt};
 use super::{CodedVerifier, signature_text};
 use crate::rejection::Rejection;
 use crate::scheme::request::Request;
-use crate::scheme::signature::{SecretForm, SecretProblem};
+use crate::scheme::signature::{SecretForm, SecretProblem, Signed};
 use crate::scheme::validator::Verified;
 use crate::secret::Secret;
 
@@ -54,9 +54,9 @@ impl CodedVerifier for NetlifyVerifier {
         Ok(Verified::by_secret(index))
     }
 
-    fn sign(&self, request: &Request<'_>, _: SystemTime) -> Option<HeaderMap> {
+    fn sign(&self, request: &Request<'_>, _: SystemTime) -> Option<Signed> {
         let hash = hex::encode(Sha256::digest(request.body));
-        let token = jwt::sign(self.keys.first()?, &serde_json::json!({"iss": ISSUER, "sha256": hash}));
-        Some(HeaderMap::from_iter([(SIGNATURE, HeaderValue::from_str(&token).ok()?)]))
+        let token = jwt::sign(self.keys.first()?, &serde_json::json!({"iss": ISSUER, "sha256": hash}))?;
+        Some(Signed::by_headers(HeaderMap::from_iter([(SIGNATURE, HeaderValue::from_str(&token).ok()?)])))
     }
 }

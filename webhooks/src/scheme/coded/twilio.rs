@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq as _;
 use super::CodedVerifier;
 use crate::rejection::Rejection;
 use crate::scheme::request::{Request, is_form, single};
-use crate::scheme::signature::{BindOptions, SecretForm, SecretProblem};
+use crate::scheme::signature::{BindOptions, SecretForm, SecretProblem, Signed};
 use crate::scheme::validator::Verified;
 use crate::secret::Secret;
 
@@ -90,12 +90,21 @@ impl CodedVerifier for TwilioVerifier {
         Self::verify(self, request)
     }
 
-    fn sign(&self, request: &Request<'_>, _: SystemTime) -> Option<HeaderMap> {
-        let (url, parameters) = self.content(request)?;
-        let tag = tag(self.keys.first()?, &url, &canonical(parameters));
-        let mut headers = HeaderMap::new();
-        headers.insert(SIGNATURE, HeaderValue::from_str(&STANDARD.encode(tag)).ok()?);
-        Some(headers)
+    fn sign(&self, request: &Request<'_>, _: SystemTime) -> Option<Signed> {
+        let key = self.keys.first()?;
+        let by_header = |tag: [u8; 20]| {
+            let value = HeaderValue::from_str(&STANDARD.encode(tag)).ok()?;
+            Some(Signed::by_headers(HeaderMap::from_iter([(SIGNATURE, value)])))
+        };
+        if let Some((url, parameters)) = self.content(request) {
+            return by_header(tag(key, &url, &canonical(parameters)));
+        }
+        // A body that is no form is vouched for by the URL.
+        let hash = hex::encode(Sha256::digest(request.body));
+        let joint = if request.query().is_empty() { '?' } else { '&' };
+        let url = format!("{}{}{joint}{BODY_HASH}={hash}", self.public_url, request.path_and_query);
+        let signed = by_header(tag(key, &url, &Vec::new()))?;
+        Some(Signed { parameter: Some((BODY_HASH.into(), hash)), ..signed })
     }
 }
 

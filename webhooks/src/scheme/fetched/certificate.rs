@@ -2,6 +2,9 @@
 //!
 //! Its own signature is not: who it belongs to follows from the exact URL that it was fetched from, over TLS.
 
+#[cfg(feature = "test-util")]
+pub(super) mod issue;
+
 use std::time::SystemTime;
 
 use sha1::Sha1;

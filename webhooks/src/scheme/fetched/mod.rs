@@ -20,6 +20,8 @@ mod sns;
 mod tests;
 #[cfg(feature = "fetch")]
 mod url;
+#[cfg(all(feature = "fetch", feature = "test-util"))]
+mod vendor;
 
 #[cfg(feature = "fetch")]
 use std::sync::Arc;
@@ -42,6 +44,10 @@ use crate::secret::Secret;
 pub(crate) use fetcher::DynKeyFetcher;
 #[cfg(feature = "fetch")]
 pub use fetcher::KeyFetcher;
+#[cfg(all(feature = "fetch", feature = "test-util"))]
+pub(super) use vendor::Recipient;
+#[cfg(all(feature = "fetch", feature = "test-util"))]
+pub(super) use vendor::VendorKey;
 
 /// A scheme whose keys are fetched, named by `validator = "…"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,9 @@
 //! PayPal signs a transmission's id, its time, the webhook's id and a checksum of the body.
 //! <https://developer.paypal.com/api/rest/webhooks/rest/#link-eventheadervalidation>
 
+#[cfg(feature = "test-util")]
+pub(super) mod sign;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,13 +108,16 @@ impl SignatureValidator for PayPalValidator {
 impl World {
     /// `https://api.paypal.com/v1/notifications/certs/CERT-…`
     fn is_certificate_url(self, url: &str) -> bool {
-        let host = match self {
+        PlainUrl::parse(url).is_some_and(|url| {
+            url.host == self.host() && between(url.path, "/v1/notifications/certs/CERT-", "").is_some()
+        })
+    }
+
+    fn host(self) -> &'static str {
+        match self {
             Self::Live => "api.paypal.com",
             Self::Sandbox => "api.sandbox.paypal.com",
-        };
-        PlainUrl::parse(url).is_some_and(|url| {
-            url.host == host && between(url.path, "/v1/notifications/certs/CERT-", "").is_some()
-        })
+        }
     }
 
     /// The name in the certificates.

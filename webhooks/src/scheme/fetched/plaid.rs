@@ -1,6 +1,9 @@
 //! Plaid signs a token that holds the body's hash, with a key that it hands out by the key's id.
 //! <https://plaid.com/docs/api/webhooks/webhook-verification/>
 
+#[cfg(feature = "test-util")]
+pub(super) mod sign;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;

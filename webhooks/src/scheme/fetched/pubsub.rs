@@ -1,6 +1,9 @@
 //! Google Pub/Sub sends a token of Google's that names the account which pushes, and for whom.
 //! <https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions>
 
+#[cfg(feature = "test-util")]
+pub(super) mod sign;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

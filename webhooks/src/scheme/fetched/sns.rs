@@ -1,6 +1,9 @@
 //! Amazon SNS signs some fields of a message with a key whose certificate the message points to.
 //! <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>
 
+#[cfg(feature = "test-util")]
+pub(super) mod sign;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 

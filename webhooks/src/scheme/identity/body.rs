@@ -30,6 +30,42 @@ impl BodyKind {
     }
 }
 
+#[cfg(feature = "test-util")]
+impl BodyKind {
+    /// The inverse of [`BodyKind::json`]: a body like the delivery's that holds this JSON. `None` if it is no form's.
+    pub(super) fn write(&self, delivery: &Delivery, json: String) -> Option<Bytes> {
+        let field = match self {
+            Self::Form { field } => field,
+            Self::ByContentType { field } if is_form(delivery.headers()) => field,
+            Self::Json | Self::ByContentType { .. } => return Some(json.into()),
+        };
+        let has =
+            |field: &&String| form_urlencoded::parse(delivery.body()).any(|(name, _)| name == field.as_str());
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        if let Some(field) = field.as_ref().filter(has) {
+            return Some(form.append_pair(field, &json).finish().into());
+        }
+        for (name, value) in serde_json::from_str::<Map<String, Value>>(&json).ok()? {
+            let values = if let Value::Array(values) = value { values } else { vec![value] };
+            for value in values {
+                form.append_pair(&name, &parameter(value)?);
+            }
+        }
+        Some(form.finish().into())
+    }
+}
+
+/// A form holds texts.
+#[cfg(feature = "test-util")]
+fn parameter(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Null => Some(String::new()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
 /// The field that holds JSON, or all parameters as an object; those that come twice become lists.
 fn form(delivery: &Delivery, field: Option<&str>) -> Result<Bytes, Malformed> {
     let parameters = || form_urlencoded::parse(delivery.body());

@@ -1,6 +1,8 @@
 //! What happened: id, type and payload, out of a verified delivery.
 
 mod body;
+#[cfg(feature = "test-util")]
+mod compose;
 mod id;
 mod keys;
 mod kind;

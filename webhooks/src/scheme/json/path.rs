@@ -32,6 +32,20 @@ impl JsonPath {
         Self { keys: Vec::new(), of_element: false }
     }
 
+    /// The same path of the document, for one of an element of a batch: that of this number.
+    pub(crate) fn of_document(&self, batch: Option<&Self>, index: usize) -> Self {
+        let batch = batch.filter(|_| self.of_element).map(|it| it.keys.as_slice()).unwrap_or_default();
+        let index = if self.of_element { Some(format!("[{index}]").into()) } else { None };
+        let keys = batch.iter().cloned().chain(index).chain(self.keys.iter().cloned()).collect();
+        Self { keys, of_element: false }
+    }
+
+    /// The way to the object or list that holds the place, and the place's key in there.
+    pub(super) fn split_last(&self) -> Option<(Self, &str)> {
+        let (last, keys) = self.keys.split_last()?;
+        Some((Self { keys: keys.to_vec(), of_element: self.of_element }, last))
+    }
+
     /// The key that the path ends with.
     pub(crate) fn last_key(&self) -> Option<&str> {
         self.keys.last().map(|it| &**it)
@@ -72,6 +86,15 @@ impl fmt::Display for JsonPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn elements_are_parts_of_the_document() {
+        let path = |text| JsonPath::parse(text).expect("a path");
+        let of_document = |of_element, batch| path(of_element).of_document(Some(&path(batch)), 2).to_string();
+        assert_eq!(of_document("@.id", "$.events"), "$.events[2].id");
+        assert_eq!(of_document("@", "$"), "$[2]");
+        assert_eq!(of_document("$.id", "$.events"), "$.id");
+    }
 
     #[test]
     fn paths_print_as_they_were_written() {

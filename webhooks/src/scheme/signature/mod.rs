@@ -9,6 +9,8 @@ mod key;
 mod keys;
 pub(super) mod pem;
 mod place;
+#[cfg(feature = "test-util")]
+mod private_key;
 mod problem;
 mod public_key;
 mod read;
@@ -32,6 +34,12 @@ pub(super) use format::Encoding;
 pub(super) use key::Algorithm;
 pub(super) use key::Key;
 pub(super) use keys::SIGNATURE;
+#[cfg(feature = "test-util")]
+pub(super) use private_key::PrivateKey;
+#[cfg(all(feature = "fetch", feature = "p256", feature = "test-util"))]
+pub(super) use private_key::PrivateP256Key;
+#[cfg(all(feature = "fetch", feature = "test-util"))]
+pub(super) use private_key::PrivateRsaKey;
 pub(crate) use problem::{SecretProblem, placeholder};
 pub(super) use public_key::KeyFlaw;
 #[cfg(all(feature = "fetch", feature = "p256"))]
@@ -39,7 +47,9 @@ pub(super) use public_key::P256Key;
 #[cfg(feature = "fetch")]
 pub(super) use public_key::{KeyBytes, RsaKey};
 pub(super) use secret_form::SecretForm;
-pub(super) use sign::Elsewhere;
+pub(super) use sign::Signed;
+#[cfg(all(feature = "fetch", feature = "test-util"))]
+pub(super) use timestamp::rfc3339_text as rfc3339;
 pub(super) use timestamp::{Timestamp, TimestampPlace, Unit};
 pub(super) use verifier::MAX_SIGNATURES;
 pub(crate) use verifier::Verifier;

@@ -12,6 +12,20 @@ pub(in crate::scheme) fn decode(text: &str, label: &str) -> Option<Vec<u8>> {
     STANDARD.decode(inner).ok().filter(|it| !it.is_empty())
 }
 
+/// The text that [`decode`] reads, 64 characters a line.
+#[cfg(feature = "test-util")]
+pub(in crate::scheme) fn encode(bytes: &[u8], label: &str) -> String {
+    const LINE: usize = 64;
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for (index, character) in STANDARD.encode(bytes).chars().enumerate() {
+        if index > 0 && index % LINE == 0 {
+            text.push('\n');
+        }
+        text.push(character);
+    }
+    text + &format!("\n-----END {label}-----\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -130,6 +130,12 @@ fn rfc3339(text: &str) -> Option<Duration> {
     Some(Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?))
 }
 
+/// `2023-11-14T22:13:20Z`
+#[cfg(all(feature = "fetch", feature = "test-util"))]
+pub(in crate::scheme) fn rfc3339_text(at: SystemTime) -> String {
+    write_rfc3339(at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+}
+
 fn write_rfc3339(since_1970: Duration) -> String {
     let seconds = since_1970.as_secs();
     let (year, month, day) = date_of(i64::try_from(seconds / 86_400).unwrap_or(0));

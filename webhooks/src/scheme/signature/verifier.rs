@@ -6,8 +6,10 @@ use std::time::SystemTime;
 use http::{HeaderMap, HeaderName};
 
 use super::declared::DeclaredVerifier;
+#[cfg(feature = "test-util")]
+use super::private_key::PrivateKey;
 use super::problem::SecretProblem;
-use super::sign::{Elsewhere, Signed};
+use super::sign::Signed;
 use super::{BindOptions, SignatureScheme};
 use crate::delivery::Delivery;
 use crate::rejection::Rejection;
@@ -121,7 +123,8 @@ impl Verifier {
     #[cfg(test)]
     pub(crate) fn sign(&self, request: &Delivery, at: SystemTime, id: &str) -> Option<HeaderMap> {
         let signed = self.sign_anywhere(request, at, id)?;
-        signed.elsewhere.is_none().then_some(signed.headers)
+        let by_headers = signed.parameter.is_none() && signed.body.is_none();
+        by_headers.then_some(signed.headers)
     }
 
     /// The same for every scheme that signs with a shared secret.
@@ -131,14 +134,29 @@ impl Verifier {
         at: SystemTime,
         id: &str,
     ) -> Option<Signed> {
-        let mut signed = match &self.engine {
+        let signed = match &self.engine {
             Engine::Declared(it) => it.sign(&Request::from(request), at, id)?,
-            Engine::Coded(it) => Signed {
-                headers: it.sign(&Request::from(request), at)?,
-                elsewhere: it.token().map(Elsewhere::Body),
-            },
-            Engine::Unsigned => Signed { headers: HeaderMap::new(), elsewhere: None },
+            Engine::Coded(it) => it.sign(&Request::from(request), at)?,
+            Engine::Unsigned => Signed::default(),
         };
+        self.with_id(signed, id)
+    }
+
+    /// The same for every scheme that signs with a private key.
+    #[cfg(feature = "test-util")]
+    pub(in crate::scheme) fn sign_privately(
+        &self,
+        key: &PrivateKey,
+        request: &Delivery,
+        at: SystemTime,
+        id: &str,
+    ) -> Option<Signed> {
+        let Engine::Declared(it) = &self.engine else { return None };
+        self.with_id(it.sign_privately(key, &Request::from(request), at, id)?, id)
+    }
+
+    /// Adds the id where the identity reads it from.
+    fn with_id(&self, mut signed: Signed, id: &str) -> Option<Signed> {
         if let Some(name) = &self.id_header {
             signed.headers.insert(name, id.parse().ok()?);
         }

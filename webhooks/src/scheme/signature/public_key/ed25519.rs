@@ -5,7 +5,8 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use super::{KeyBytes, KeyFlaw};
 
 /// What stands in front of the 32 bytes of a key in `SubjectPublicKeyInfo`: RFC 8410, section 4.
-const SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+pub(in crate::scheme) const SPKI_HEAD: [u8; 12] =
+    [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// A point of the curve.
 #[derive(Debug, Clone)]

@@ -10,6 +10,8 @@ mod rsa;
 use super::format::Signature;
 use super::key::Algorithm;
 
+#[cfg(all(feature = "ed25519", feature = "test-util"))]
+pub(in crate::scheme) use ed25519::SPKI_HEAD as ED25519_SPKI_HEAD;
 #[cfg(all(feature = "fetch", feature = "p256"))]
 pub(in crate::scheme) use p256::Key as P256Key;
 #[cfg(feature = "fetch")]
