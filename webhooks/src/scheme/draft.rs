@@ -33,7 +33,11 @@ impl Provider {
 impl Sample {
     /// The same request with another payload, which is JSON; `None` if there is no place for it.
     pub(crate) fn with_payload(mut self, provider: &Provider, payload: &str) -> Option<Self> {
-        self.body = provider.identity.with_payload(&self.delivery()?, payload)?;
+        self.body = provider.identity.with_payload(
+            &self.delivery()?,
+            payload,
+            provider.signature.places_in_body(),
+        )?;
         Some(self)
     }
 

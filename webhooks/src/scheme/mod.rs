@@ -36,6 +36,8 @@ pub(crate) use keys::PROVIDER;
 pub(crate) use provider::{Acknowledgement, KeyOwner, Provider};
 pub(crate) use request::Request;
 pub(crate) use sample::Sample;
+#[cfg(feature = "test-util")]
+pub(crate) use signature::RsaKeys;
 pub(crate) use signature::{
     BindOptions, BodyCoverage, SecretProblem, SignatureScheme, Verifier, placeholder,
 };

@@ -11,7 +11,7 @@ use super::expect::Expectations;
 use super::fetched::{Recipient, VendorKey};
 use super::provider::Provider;
 use super::sample::Sample;
-use super::signature::{BindOptions, PrivateKey, SecretProblem, Verifier};
+use super::signature::{BindOptions, PrivateKey, RsaKeys, SecretProblem, Verifier};
 use crate::secret::Secret;
 
 /// What a provider signs with. Clones are the same key.
@@ -32,7 +32,7 @@ enum Kind {
 
 impl ProviderKey {
     /// A random one, of the provider's scheme; `None` where this build has no engine for it.
-    pub(crate) fn generate(provider: &Provider) -> Option<Self> {
+    pub(crate) fn generate(provider: &Provider, rsa: RsaKeys) -> Option<Self> {
         let signature = &provider.signature;
         if let Some(secret) = signature.generate_secret() {
             return Some(Kind::Shared(secret).into());
@@ -40,9 +40,9 @@ impl ProviderKey {
         #[cfg(feature = "fetch")]
         if let Some(scheme) = signature.fetched() {
             let secret = scheme.needs_secret().then(|| Secret::new(random_words()));
-            return VendorKey::generate(scheme).map(|key| Kind::Vendor(key, secret).into());
+            return VendorKey::generate(scheme, rsa).map(|key| Kind::Vendor(key, secret).into());
         }
-        match signature.generate_private_key() {
+        match signature.generate_private_key(rsa) {
             Some(key) => Some(Kind::Private(Box::new(key)).into()),
             None => {
                 (!signature.needs_secret() && signature.fetched().is_none()).then_some(Kind::Nothing.into())
@@ -55,7 +55,9 @@ impl ProviderKey {
     pub(crate) fn of_secret(provider: &Provider, secret: Secret) -> Option<Self> {
         match Self::is_shared(provider) {
             true => Some(Kind::Shared(secret).into()),
-            false if provider.signature.fetched().is_some() => Self::generate(provider)?.with_secret(secret),
+            false if provider.signature.fetched().is_some() => {
+                Self::generate(provider, RsaKeys::OfProcess)?.with_secret(secret)
+            }
             false => None,
         }
     }

@@ -13,7 +13,7 @@ use super::pubsub::sign::PubSub;
 use super::sns::sign::Sns;
 use crate::delivery::Delivery;
 use crate::scheme::expect::Expectations;
-use crate::scheme::signature::Signed;
+use crate::scheme::signature::{RsaKeys, Signed};
 use crate::secret::Secret;
 
 /// A key that only the vendor has. Clones are the same key.
@@ -36,19 +36,19 @@ pub(in crate::scheme) struct Recipient<'r> {
 
 impl VendorKey {
     /// A random one; `None` where this build has no engine for the scheme.
-    pub(in crate::scheme) fn generate(scheme: Fetched) -> Option<Self> {
+    pub(in crate::scheme) fn generate(scheme: Fetched, rsa: RsaKeys) -> Option<Self> {
         let kind = match scheme {
-            Fetched::Sns => Kind::Sns(Sns::generate(false)?),
-            Fetched::SnsVersion1 => Kind::Sns(Sns::generate(true)?),
-            Fetched::PayPal => Kind::PayPal(PayPal::generate(paypal::World::Live)?),
-            Fetched::PayPalSandbox => Kind::PayPal(PayPal::generate(paypal::World::Sandbox)?),
+            Fetched::Sns => Kind::Sns(Sns::generate(false, rsa)?),
+            Fetched::SnsVersion1 => Kind::Sns(Sns::generate(true, rsa)?),
+            Fetched::PayPal => Kind::PayPal(PayPal::generate(paypal::World::Live, rsa)?),
+            Fetched::PayPalSandbox => Kind::PayPal(PayPal::generate(paypal::World::Sandbox, rsa)?),
             #[cfg(feature = "p256")]
             Fetched::Plaid => Kind::Plaid(Plaid::generate(plaid::World::Production)),
             #[cfg(feature = "p256")]
             Fetched::PlaidSandbox => Kind::Plaid(Plaid::generate(plaid::World::Sandbox)),
             #[cfg(not(feature = "p256"))]
             Fetched::Plaid | Fetched::PlaidSandbox => return None,
-            Fetched::PubSub => Kind::PubSub(PubSub::generate()?),
+            Fetched::PubSub => Kind::PubSub(PubSub::generate(rsa)?),
         };
         Some(Self(Arc::new(kind)))
     }

@@ -8,14 +8,19 @@ use crate::delivery::Delivery;
 use crate::scheme::json::{Extract, JsonPath, put, quoted};
 
 impl Identity {
-    /// The delivery's body with another payload, which is JSON. Whatever names its event and is not in the payload is kept;
-    /// what is around the payload is, too.
-    pub(in crate::scheme) fn with_payload(&self, delivery: &Delivery, payload: &str) -> Option<Bytes> {
+    /// The delivery's body with another payload, which is JSON. What is around the payload is kept; so is whatever names the
+    /// event or stands at one of the `others`, if the payload does not say it.
+    pub(in crate::scheme) fn with_payload(
+        &self,
+        delivery: &Delivery,
+        payload: &str,
+        others: Vec<JsonPath>,
+    ) -> Option<Bytes> {
         let text = self.plan.body.json(delivery).ok()?;
         let text = std::str::from_utf8(&text).ok()?;
         let place = self.plan.of_document(&self.plan.payload);
         let mut body = put(text, &place, payload)?;
-        for group in self.plan.names() {
+        for group in self.plan.names().into_iter().chain(others.into_iter().map(|path| vec![path])) {
             let group: Vec<_> = group.iter().map(|path| self.plan.of_document(path)).collect();
             if group.iter().any(|path| find(&body, path).is_some()) {
                 continue;
@@ -59,7 +64,7 @@ impl Identity {
             let rest = self.plan.id.paths[1..].iter().flatten();
             fill(&first.iter().take(1).chain(rest).collect::<Vec<_>>(), id);
         }
-        if kind.keys.is_empty() && kind.constant.is_none() {
+        if kind.keys.is_empty() && kind.constant.as_deref() != Some(event) {
             fill(&kind.paths.iter().collect::<Vec<_>>(), family);
         }
         fill(&kind.action.iter().collect::<Vec<_>>(), action);

@@ -4,13 +4,16 @@ use std::ops::Range;
 
 use super::{Extract, JsonPath};
 
-/// The text with a value, which is JSON itself, at a place of the document. Objects on the way there are made where they
-/// are missing; `None` if something else stands in the way.
+/// The text with a value, which is JSON itself, at a place of the document. Objects and lists on the way there are made
+/// where they are missing; `None` if something else stands in the way.
 pub(in crate::scheme) fn put(text: &str, path: &JsonPath, value: &str) -> Option<String> {
     if let Some(place) = place(text, path)? {
         return Some(format!("{}{value}{}", &text[..place.start], &text[place.end..]));
     }
     let (object, key) = path.split_last()?;
+    if key == "[0]" && self::place(text, &object)?.is_none() {
+        return put(text, &object, &format!("[{value}]"));
+    }
     if key.starts_with('[') {
         return None;
     }
@@ -60,12 +63,15 @@ mod tests {
     fn what_is_not_there_is_made() {
         assert_eq!(written("{}", "$.a.b", "1").as_deref(), Some(r#"{"a":{"b":1}}"#));
         assert_eq!(written(r#"{ "a": {} }"#, "$.a.b", "1").as_deref(), Some(r#"{ "a": {"b":1} }"#));
+        assert_eq!(written("{}", "$.a[0].b", "1").as_deref(), Some(r#"{"a":[{"b":1}]}"#));
         assert_eq!(written(r#"{"c":2}"#, "$.a", "1").as_deref(), Some(r#"{"a":1,"c":2}"#));
     }
 
     #[test]
     fn nothing_is_written_where_something_else_stands() {
-        for (text, path) in [("[]", "$[0]"), (r#"{"a":1}"#, "$.a.b"), ("[]", "$.a"), ("nonsense", "$.a")] {
+        for (text, path) in
+            [("[]", "$[0]"), ("{}", "$.a[1]"), (r#"{"a":1}"#, "$.a.b"), ("[]", "$.a"), ("nonsense", "$.a")]
+        {
             assert_eq!(written(text, path, "1"), None, "{text}");
         }
     }

@@ -25,6 +25,8 @@ use http::HeaderName;
 
 use super::coded::Coded;
 use super::fetched::Fetched;
+#[cfg(feature = "test-util")]
+use super::json::JsonPath;
 use crate::secret::Secret;
 
 use place::Place;
@@ -40,6 +42,8 @@ pub(super) use private_key::PrivateKey;
 pub(super) use private_key::PrivateP256Key;
 #[cfg(all(feature = "fetch", feature = "test-util"))]
 pub(super) use private_key::PrivateRsaKey;
+#[cfg(feature = "test-util")]
+pub(crate) use private_key::RsaKeys;
 pub(crate) use problem::{SecretProblem, placeholder};
 pub(super) use public_key::KeyFlaw;
 #[cfg(all(feature = "fetch", feature = "p256"))]
@@ -121,6 +125,21 @@ impl SignatureScheme {
             Self::Fetched(it) => it.credential_header().into_iter().collect(),
             Self::Unsigned => Vec::new(),
         }
+    }
+
+    /// The places in the body without which nothing can be signed.
+    #[cfg(feature = "test-util")]
+    pub(super) fn places_in_body(&self) -> Vec<JsonPath> {
+        let Self::Declared(it) = self else { return Vec::new() };
+        let timestamp = it.timestamp.as_ref().and_then(|timestamp| match &timestamp.at {
+            TimestampPlace::Json(path) => Some(path.clone()),
+            _ => None,
+        });
+        let id = it.id.as_ref().and_then(|id| match id {
+            Place::Json(path) => Some(path.clone()),
+            _ => None,
+        });
+        timestamp.into_iter().chain(id).collect()
     }
 
     /// Whether the URL is signed, so that the source cannot do without `public_url`.

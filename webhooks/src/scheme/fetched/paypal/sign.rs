@@ -11,7 +11,7 @@ use super::super::certificate::issue::issue;
 use super::super::vendor::Recipient;
 use super::{ALGORITHM, AUTH_ALGO, CERT_URL, TRANSMISSION_ID, TRANSMISSION_SIG, TRANSMISSION_TIME, World};
 use crate::delivery::Delivery;
-use crate::scheme::signature::{PrivateRsaKey, Signed, rfc3339};
+use crate::scheme::signature::{PrivateRsaKey, RsaKeys, Signed, rfc3339};
 
 /// A world's key and its certificate.
 pub(in crate::scheme::fetched) struct PayPal {
@@ -21,8 +21,8 @@ pub(in crate::scheme::fetched) struct PayPal {
 }
 
 impl PayPal {
-    pub(in crate::scheme::fetched) fn generate(world: World) -> Option<Self> {
-        let key = PrivateRsaKey::generate()?;
+    pub(in crate::scheme::fetched) fn generate(world: World, rsa: RsaKeys) -> Option<Self> {
+        let key = PrivateRsaKey::generate(rsa)?;
         let name = format!("CERT-{:032x}", rand::random::<u128>());
         let url = format!("https://{}/v1/notifications/certs/{name}", world.host());
         Some(Self { certificate: issue(&key, world.subject())?, key, url })

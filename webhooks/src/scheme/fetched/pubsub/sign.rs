@@ -10,7 +10,7 @@ use super::super::certificate::issue::issue;
 use super::super::vendor::Recipient;
 use super::{AUTHORIZATION, CERTIFICATES, ISSUERS};
 use crate::scheme::coded::jwt;
-use crate::scheme::signature::{PrivateRsaKey, Signed};
+use crate::scheme::signature::{PrivateRsaKey, RsaKeys, Signed};
 
 /// How long a token is good, as Google's are.
 const LIFETIME: Duration = Duration::from_secs(3_600);
@@ -23,8 +23,8 @@ pub(in crate::scheme::fetched) struct PubSub {
 }
 
 impl PubSub {
-    pub(in crate::scheme::fetched) fn generate() -> Option<Self> {
-        let key = PrivateRsaKey::generate()?;
+    pub(in crate::scheme::fetched) fn generate(rsa: RsaKeys) -> Option<Self> {
+        let key = PrivateRsaKey::generate(rsa)?;
         let id = format!("{:032x}", rand::random::<u128>());
         Some(Self { certificate: issue(&key, "federated-signon.system.gserviceaccount.com")?, key, id })
     }

@@ -10,7 +10,7 @@ use super::super::certificate::issue::issue;
 use super::{FIELDS, Message, SUBJECT, is_subscribe_url};
 use crate::delivery::Delivery;
 use crate::scheme::json::{self, Extract, JsonPath};
-use crate::scheme::signature::{PrivateRsaKey, Signed, rfc3339};
+use crate::scheme::signature::{PrivateRsaKey, RsaKeys, Signed, rfc3339};
 
 /// Where a subscription is confirmed that says nothing else.
 const SUBSCRIBE_URL: &str = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=2f";
@@ -24,8 +24,8 @@ pub(in crate::scheme::fetched) struct Sns {
 }
 
 impl Sns {
-    pub(in crate::scheme::fetched) fn generate(version_1: bool) -> Option<Self> {
-        let key = PrivateRsaKey::generate()?;
+    pub(in crate::scheme::fetched) fn generate(version_1: bool, rsa: RsaKeys) -> Option<Self> {
+        let key = PrivateRsaKey::generate(rsa)?;
         let url = format!(
             "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-{:032x}.pem",
             rand::random::<u128>()
@@ -33,10 +33,14 @@ impl Sns {
         Some(Self { certificate: issue(&key, SUBJECT)?, key, url, version_1 })
     }
 
-    /// Adds what AWS adds to a message, and what a topic's owner has no say in.
+    /// Adds what AWS adds to a message, and what it cannot do without.
     pub(in crate::scheme::fetched) fn sign(&self, request: &Delivery, at: SystemTime) -> Option<Signed> {
         let mut body = std::str::from_utf8(request.body()).ok()?.to_owned();
-        let mut missing = vec![("Timestamp", rfc3339(at))];
+        let mut missing = vec![
+            ("Timestamp", rfc3339(at)),
+            ("Message", String::new()),
+            ("TopicArn", "arn:aws:sns:us-east-1:42:topic".to_owned()),
+        ];
         if field(&body, "Type")?.as_deref() != Some("Notification") {
             missing.extend([("Token", "2f".to_owned()), ("SubscribeURL", SUBSCRIBE_URL.to_owned())]);
         }

@@ -22,6 +22,15 @@ pub(in crate::scheme) use p256::Key as PrivateP256Key;
 #[cfg(feature = "fetch")]
 pub(in crate::scheme) use rsa::Key as PrivateRsaKey;
 
+/// Which RSA key is made: they take long to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RsaKeys {
+    /// One that nobody else has.
+    Fresh,
+    /// The same for the whole process.
+    OfProcess,
+}
+
 /// A private key of a known algorithm. Without any engine there is none.
 #[derive(Clone)]
 pub(in crate::scheme) enum PrivateKey {
@@ -35,14 +44,15 @@ pub(in crate::scheme) enum PrivateKey {
 
 impl PrivateKey {
     /// A random one; `None` where this build has no engine for the algorithm, or its keys are shared.
-    pub(in crate::scheme) fn generate(algorithm: Algorithm) -> Option<Self> {
+    #[cfg_attr(not(feature = "rsa"), expect(unused_variables, reason = "there are none"))]
+    pub(in crate::scheme) fn generate(algorithm: Algorithm, rsa: RsaKeys) -> Option<Self> {
         match algorithm {
             #[cfg(feature = "ed25519")]
             Algorithm::Ed25519 => Some(Self::Ed25519(ed25519::Key::generate())),
             #[cfg(feature = "p256")]
             Algorithm::EcdsaP256Sha256 => Some(Self::P256(p256::Key::generate())),
             #[cfg(feature = "rsa")]
-            Algorithm::RsaSha256 => rsa::Key::generate().map(Self::Rsa),
+            Algorithm::RsaSha256 => rsa::Key::generate(rsa).map(Self::Rsa),
             _ => None,
         }
     }
@@ -88,9 +98,9 @@ impl PrivateKey {
 
 impl SignatureScheme {
     /// A random key to sign with, for schemes that verify with a public one.
-    pub(in crate::scheme) fn generate_private_key(&self) -> Option<PrivateKey> {
+    pub(in crate::scheme) fn generate_private_key(&self, rsa: RsaKeys) -> Option<PrivateKey> {
         let Self::Declared(it) = self else { return None };
-        PrivateKey::generate(it.algorithm)
+        PrivateKey::generate(it.algorithm, rsa)
     }
 
     /// What a source's `secret` is for a private key.
@@ -142,7 +152,7 @@ mod tests {
     }
 
     fn generate(algorithm: Algorithm) -> PrivateKey {
-        PrivateKey::generate(algorithm).expect("an engine")
+        PrivateKey::generate(algorithm, RsaKeys::Fresh).expect("an engine")
     }
 
     fn accepts(

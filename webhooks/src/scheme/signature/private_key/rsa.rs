@@ -1,10 +1,12 @@
 //! RSA with PKCS#1 v1.5 signatures: RFC 8017, section 8.2.
 
+use std::sync::OnceLock;
+
 use rsa::pkcs8::EncodePublicKey as _;
 use rsa::{Pkcs1v15Sign, PrivateKey};
 use sha2::{Digest as _, Sha256};
 
-use super::KeyBytes;
+use super::{KeyBytes, RsaKeys};
 
 /// The smallest modulus that is believed, in bits: a larger one takes longer to find.
 const BITS: usize = 2048;
@@ -14,9 +16,13 @@ const BITS: usize = 2048;
 pub(in crate::scheme) struct Key(Box<PrivateKey>);
 
 impl Key {
-    /// Takes some tenths of a second in a debug build. `None` if the machine has no random numbers.
-    pub(in crate::scheme) fn generate() -> Option<Self> {
-        PrivateKey::new(&mut rand::rng(), BITS).ok().map(|key| Self(Box::new(key)))
+    /// A fresh one takes some tenths of a second in a debug build. `None` if the machine has no random numbers.
+    pub(in crate::scheme) fn generate(which: RsaKeys) -> Option<Self> {
+        static OF_PROCESS: OnceLock<Option<Key>> = OnceLock::new();
+        match which {
+            RsaKeys::Fresh => PrivateKey::new(&mut rand::rng(), BITS).ok().map(|key| Self(Box::new(key))),
+            RsaKeys::OfProcess => OF_PROCESS.get_or_init(|| Self::generate(RsaKeys::Fresh)).clone(),
+        }
     }
 
     pub(super) fn public(&self) -> Option<KeyBytes> {
