@@ -24,6 +24,12 @@ impl Clock {
         Self(Some(Arc::default()))
     }
 
+    /// Whether it can be turned.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn is_turnable(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Moves both clocks forward, as if the time had passed.
     #[cfg(any(test, feature = "test-util"))]
     pub fn advance(&self, by: Duration) {

@@ -30,6 +30,8 @@ mod outcome;
 mod printable;
 mod problem;
 mod processor;
+#[cfg(feature = "test-util")]
+mod rehearsal;
 mod rejection;
 mod reply;
 mod run;
@@ -41,6 +43,8 @@ mod source;
 mod startup;
 mod stats;
 mod store;
+#[cfg(feature = "test-util")]
+pub mod testing;
 
 #[cfg(feature = "http")]
 pub use crate::http::WebhookService;
@@ -133,6 +137,10 @@ pub mod stores {}
 pub mod docs {
     #[doc = include_str!("docs/settings.md")]
     pub mod settings {}
+
+    #[cfg(feature = "test-util")]
+    #[doc = include_str!("docs/testing.md")]
+    pub mod testing {}
 }
 
 /// For generated code.

@@ -9,7 +9,7 @@ use crate::rejection::{Malformed, Rejection};
 use crate::reply::Reply;
 
 /// What became of a delivery.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
     /// Every listener succeeded.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::delivery::DeliveryId;
 use crate::outcome::Outcome;
+#[cfg(feature = "test-util")]
+use crate::rehearsal::Witness;
 use crate::source::Source;
 use crate::stats::SourceStats;
 use gate::Gate;
@@ -17,6 +19,9 @@ pub(crate) struct Seen {
     /// What named no source that is configured.
     astray: SourceStats,
     gate: Gate,
+    /// A test that wants to know.
+    #[cfg(feature = "test-util")]
+    witness: Option<Witness>,
 }
 
 /// Who caused an outcome.
@@ -30,7 +35,19 @@ pub(crate) enum Cause {
 
 impl Seen {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, astray: SourceStats::new("unknown"), gate: Gate::default() }
+        Self {
+            clock,
+            astray: SourceStats::new("unknown"),
+            gate: Gate::default(),
+            #[cfg(feature = "test-util")]
+            witness: None,
+        }
+    }
+
+    /// Tells a test as well.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn watched_by(self, witness: Option<Witness>) -> Self {
+        Self { witness, ..self }
     }
 
     /// One line a delivery, but for those from strangers, of which there is at most one a second and source: whoever
@@ -48,6 +65,8 @@ impl Seen {
             None => ("unknown", &self.astray, &self.gate),
         };
         stats.record(outcome, took);
+        #[cfg(feature = "test-util")]
+        self.witness.iter().for_each(|witness| witness.outcome(id, outcome));
         let (status, reason) = (outcome.status().as_u16(), outcome.reason());
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let outcome_label = outcome.label();

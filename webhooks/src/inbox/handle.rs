@@ -132,6 +132,12 @@ impl WebhookInbox {
         Ok(upkeep::sweep(&*self.inbox).await?)
     }
 
+    /// Has the worker look for what is due, without waiting for its next turn: a test has turned the clock.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn nudge(&self) {
+        self.wake.notify_one();
+    }
+
     pub(crate) fn new(inbox: Arc<dyn Inbox>, wake: Arc<Notify>) -> Self {
         Self { inbox, wake }
     }

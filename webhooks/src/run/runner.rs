@@ -90,8 +90,9 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
+/// A panic as a failure, with its message.
 #[derive(Debug)]
-struct Panicked(String);
+pub(crate) struct Panicked(pub(crate) String);
 
 impl fmt::Display for Panicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,8 +102,9 @@ impl fmt::Display for Panicked {
 
 impl std::error::Error for Panicked {}
 
+/// A timeout as a failure.
 #[derive(Debug)]
-struct TimedOut(Duration);
+pub(crate) struct TimedOut(Duration);
 
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

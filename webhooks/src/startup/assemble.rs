@@ -8,7 +8,6 @@ use super::inbox::Opened;
 use super::sources::Made;
 use super::webhooks::Webhooks;
 use super::{Parts, development, inbox, listeners, secrets, sources, stores, warnings};
-use crate::clock::Clock;
 use crate::error::Error;
 use crate::life::Upkeep;
 use crate::listener::bound::Listener;
@@ -35,12 +34,16 @@ pub(super) async fn webhooks(
     if !config.enabled {
         return disabled(config, problems);
     }
+    #[cfg(feature = "test-util")]
+    parts.rehearsal.iter().for_each(|rehearsal| rehearsal.prepare(&mut config));
     let listeners = listeners::bind(&mut parts, &problems);
     let mut configured = std::mem::take(&mut config.sources);
     parts.development &= development::is_allowed(&config.http.bind);
-    if parts.development && legible {
+    if parts.lends() && legible {
         configured.extend(unmentioned(&config, &listeners));
     }
+    #[cfg(feature = "test-util")]
+    parts.rehearsal.iter().for_each(|rehearsal| rehearsal.lend(&config, &mut configured));
     if legible {
         listeners::check_sources(&listeners, &config.source_names, &configured, &problems);
     }
@@ -60,13 +63,13 @@ pub(super) async fn webhooks(
     }
     match store {
         Some(store) if problems.is_empty() => {
-            Ok(start(config, made, &listeners, store, inbox, effects, parts.clock))
+            Ok(start(config, made, &listeners, store, inbox, effects, parts))
         }
         _ => Err(Error::new(problems.into_errors())),
     }
 }
 
-/// In development: the catalogue's sources that listeners name and no settings mention.
+/// In development and in tests: the catalogue's sources that listeners name and no settings mention.
 fn unmentioned(config: &Config, listeners: &[Arc<Listener>]) -> Vec<SourceConfig> {
     let mut names: Vec<&str> = listeners.iter().filter_map(|it| it.source.as_deref()).collect();
     names.sort_unstable();
@@ -82,19 +85,22 @@ fn start(
     store: Arc<dyn DynStore>,
     inbox: Option<Opened>,
     upkeep: Option<Upkeep>,
-    clock: Clock,
+    parts: Parts,
 ) -> Webhooks {
     tell_listeners(listeners);
     metrics::describe();
     let inline = Inline::new(store, inline_options(&config));
+    let seen = Seen::new(parts.clock.clone());
+    #[cfg(feature = "test-util")]
+    let seen = seen.watched_by(parts.rehearsal.map(|it| it.witness));
     let core = Core {
         inbox: inbox.map(|opened| inbox::staff(opened, &config, &made.sources, listeners, &inline.life)),
         _watch: Watch::begin(&made.sources),
         sources: made.sources.into_iter().map(|source| (source.name.clone(), source)).collect(),
         inline,
         _upkeep: upkeep,
-        seen: Seen::new(clock.clone()),
-        clock,
+        seen,
+        clock: parts.clock,
         enabled: config.enabled,
     };
     Webhooks::new(WebhookProcessor::new(core), config.http, config.limits, made.development)
@@ -125,5 +131,5 @@ fn disabled(config: Config, problems: Problems) -> Result<Webhooks, Error> {
     }
     tracing::warn!("webhooks.enabled is false: every delivery is answered 503");
     let store = store::share(InMemoryWebhookEventStore::new());
-    Ok(start(config, Made::default(), &[], store, None, None, Clock::default()))
+    Ok(start(config, Made::default(), &[], store, None, None, Parts::default()))
 }

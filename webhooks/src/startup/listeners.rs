@@ -27,7 +27,13 @@ pub(super) fn bind(parts: &mut Parts, problems: &Problems) -> Vec<Arc<Listener>>
     let functions: Vec<_> =
         functions.iter().filter_map(|it| from_function(it, &parts.states, problems)).collect();
     let types = std::mem::take(&mut parts.listeners).into_iter().filter_map(|it| from_type(it, problems));
-    let listeners: Vec<_> = functions.into_iter().chain(types).map(Arc::new).collect();
+    let listeners = functions.into_iter().chain(types);
+    #[cfg(feature = "test-util")]
+    let listeners = listeners.map(|it| match &parts.rehearsal {
+        Some(rehearsal) => rehearsal.watch(it),
+        None => it,
+    });
+    let listeners: Vec<_> = listeners.map(Arc::new).collect();
     check_ids(&listeners, problems);
     listeners
 }

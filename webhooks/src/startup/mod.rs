@@ -88,6 +88,9 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     /// Sources without secrets may be lent one, where the rest allows it.
     pub(crate) development: bool,
+    /// What a test puts in.
+    #[cfg(feature = "test-util")]
+    pub(crate) rehearsal: Option<crate::rehearsal::Rehearsal>,
 }
 
 /// A [`WebhookEventListener`], with what it says of itself.
@@ -242,6 +245,22 @@ impl Builder {
         assemble::webhooks(&settings, self.parts, problems).await
     }
 
+    /// Assembles for a test: sources get what they lack, and the clock can be turned. Returned is the clock.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn rehearsed(mut self, rehearsal: crate::rehearsal::Rehearsal) -> (Self, Clock) {
+        #[cfg(feature = "fetch")]
+        {
+            let (keyring, otherwise) = (rehearsal.keyring.clone(), self.parts.key_fetcher.take());
+            self = self.key_fetcher(crate::rehearsal::KeyringFetcher { keyring, otherwise });
+        }
+        if !self.parts.clock.is_turnable() {
+            self.parts.clock = Clock::turnable();
+        }
+        self.parts.rehearsal = Some(rehearsal);
+        let clock = self.parts.clock.clone();
+        (self, clock)
+    }
+
     /// Lends no secrets: for those who never call `serve()`.
     pub(crate) fn without_development(mut self) -> Self {
         self.parts.development = false;
@@ -283,7 +302,20 @@ impl Default for Parts {
             key_fetcher: None,
             clock: Clock::default(),
             development: true,
+            #[cfg(feature = "test-util")]
+            rehearsal: None,
         }
+    }
+}
+
+impl Parts {
+    /// Whether sources that nobody has configured may be lent what they need.
+    fn lends(&self) -> bool {
+        #[cfg(feature = "test-util")]
+        if self.rehearsal.is_some() {
+            return true;
+        }
+        self.development
     }
 }
 
