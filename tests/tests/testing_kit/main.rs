@@ -1,0 +1,7 @@
+//! `webhooks::testing`: what its users' tests are made of.
+
+mod client;
+mod inbox;
+mod payloads;
+mod signing;
+mod trials;
