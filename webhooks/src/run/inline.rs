@@ -163,7 +163,6 @@ impl Inline {
             ledger.interrupted();
         }
         let outcome = ledger.outcome();
-        ledger.log_dead(&event);
         match self.settle(key, grant.token, &ledger, job.retention, &lease).await {
             Ok(true) => interrupted.unwrap_or(outcome),
             Ok(false) => {
@@ -195,7 +194,7 @@ impl Inline {
         let judge = |result| verdict(&result, event.attempt(), policy);
         let pending: Vec<_> = audience.iter().filter(|it| !ledger.is_through(&it.id)).collect();
         if let [listener] = pending[..] {
-            ledger.note(&listener.id, judge(runner::run(listener, event, timeout).await));
+            ledger.enter(event, &listener.id, judge(runner::run(listener, event, timeout).await));
             return true;
         }
         let mut runs: FuturesUnordered<_> = pending
@@ -215,7 +214,7 @@ impl Inline {
                 }
                 Some((listener, verdict)) = runs.next() => {
                     // The last one is recorded by the settlement, and whatever is not recorded by then.
-                    let fate = ledger.note(&listener.id, verdict);
+                    let fate = ledger.enter(event, &listener.id, verdict);
                     if runs.is_empty() {
                         return true;
                     }
@@ -277,7 +276,6 @@ impl Inline {
             _ = self.run_listeners(&event, &job.audience, &mut ledger, job.timeout, None) => {}
             () = self.life.cancelled() => return Outcome::ShuttingDown,
         }
-        ledger.log_dead(&event);
         ledger.outcome()
     }
 
@@ -301,6 +299,6 @@ fn refused(error: &StoreError) -> Outcome {
     tracing::warn!(%error, cause, "no claim, so nothing ran");
     match error {
         StoreError::Full => Outcome::StoreFull,
-        StoreError::Unavailable(_) => Outcome::StoreUnavailable,
+        StoreError::Unavailable(_) | StoreError::Unsuitable { .. } => Outcome::StoreUnavailable,
     }
 }

@@ -11,23 +11,45 @@ use crate::store::{Fate, ListenerFate, Settled, Settlement};
 #[derive(Debug)]
 pub(super) struct Ledger {
     settled: Vec<ListenerFate>,
-    /// How many of `settled` earlier attempts had settled.
-    before: usize,
     /// Some listener is to be tried again, not before the delay if there is one.
     retry: Option<Option<Duration>>,
 }
 
 impl Ledger {
     pub(super) fn new(settled: Vec<ListenerFate>) -> Self {
-        Self { before: settled.len(), settled, retry: None }
+        Self { settled, retry: None }
     }
 
     pub(super) fn is_through(&self, listener: &str) -> bool {
         self.settled.iter().any(|it| it.listener == listener)
     }
 
-    /// Notes a verdict. What it settles is returned, to be recorded.
-    pub(super) fn note(&mut self, listener: &str, verdict: Verdict) -> Option<ListenerFate> {
+    /// Enters a verdict on the event. What it settles is returned, to be recorded.
+    ///
+    /// One that gives up is logged at once: after a 200 the line is the event's last trace, and an attempt that crashes
+    /// between recording it and its end would leave none.
+    pub(super) fn enter(
+        &mut self,
+        event: &WebhookEvent,
+        listener: &str,
+        verdict: Verdict,
+    ) -> Option<ListenerFate> {
+        if let Verdict::Dead(reason) = verdict {
+            tracing::error!(
+                source = event.source(),
+                event_id = event.id(),
+                event_type = event.event_type(),
+                listener,
+                attempt = event.attempt(),
+                delivery = %event.delivery_id(),
+                reason = reason.code(),
+                "event is dead"
+            );
+        }
+        self.note(listener, verdict)
+    }
+
+    fn note(&mut self, listener: &str, verdict: Verdict) -> Option<ListenerFate> {
         let fate = match verdict {
             Verdict::Done => Fate::Done,
             Verdict::Dead(reason) => Fate::Dead(reason),
@@ -67,24 +89,6 @@ impl Ledger {
         // Once all is done, who did it does not matter any more.
         let settled = if state == Settled::Completed { Vec::new() } else { self.settled.clone() };
         Settlement { state, settled, retention }
-    }
-
-    /// One ERROR line for each listener that this attempt gave up: after a 200 it is the event's last trace.
-    pub(super) fn log_dead(&self, event: &WebhookEvent) {
-        for ListenerFate { listener, fate } in &self.settled[self.before..] {
-            if let Fate::Dead(reason) = fate {
-                tracing::error!(
-                    source = event.source(),
-                    event_id = event.id(),
-                    event_type = event.event_type(),
-                    listener,
-                    attempt = event.attempt(),
-                    delivery = %event.delivery_id(),
-                    reason = reason.code(),
-                    "event is dead"
-                );
-            }
-        }
     }
 
     fn has_dead(&self) -> bool {
