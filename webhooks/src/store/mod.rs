@@ -30,7 +30,9 @@ pub(crate) use timed::share;
 /// * The attempt is counted at the claim, so that attempts that crash count.
 /// * All other calls name the grant's [`Token`], and answer `false`, changing nothing, when the key is no longer held
 ///   under it.
-/// * Time is the store's own and monotonic: neither a client's clock nor a correction of the time moves a lease.
+/// * [`settle`](Self::settle) asked again under the same token, because an answer was lost, may answer `true` as long
+///   as the key is as it left it.
+/// * Time is the store's own: no client's clock moves a lease.
 /// * A record of an unknown version is [`Claim::Busy`], never absent.
 pub trait WebhookEventStore: Send + Sync + 'static {
     /// Asks for the right to run the event now.
@@ -68,7 +70,8 @@ pub trait WebhookEventStore: Send + Sync + 'static {
     /// Forgets the event, unless it is being handled. `false`: there was nothing to forget.
     fn forget(&self, key: &EventKey) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Looks at the store once, at startup: an error means that it cannot be reached, each text is a warning.
+    /// Looks at the store once, at startup: an error means that it cannot be reached or used, each text is a
+    /// warning.
     fn check(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send {
         async { Ok(Vec::new()) }
     }
@@ -231,6 +234,13 @@ pub enum StoreError {
     Unavailable(Box<dyn std::error::Error + Send + Sync>),
     /// It holds as many unexpired keys as it may.
     Full,
+    /// It can be reached, and would never grant a claim.
+    Unsuitable {
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
 }
 
 impl StoreError {
@@ -242,10 +252,11 @@ impl StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unavailable(_) => "the idempotency store cannot be reached",
-            Self::Full => "the idempotency store is full of keys that have not expired",
-        })
+        match self {
+            Self::Unavailable(_) => f.write_str("the idempotency store cannot be reached"),
+            Self::Full => f.write_str("the idempotency store is full of keys that have not expired"),
+            Self::Unsuitable { reason, .. } => write!(f, "the idempotency store cannot be used: {reason}"),
+        }
     }
 }
 
@@ -253,7 +264,7 @@ impl std::error::Error for StoreError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Unavailable(error) => Some(&**error),
-            Self::Full => None,
+            Self::Full | Self::Unsuitable { .. } => None,
         }
     }
 }

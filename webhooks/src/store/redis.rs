@@ -1,102 +1,121 @@
 //! Claims in Redis or Valkey, shared by any number of processes.
 //!
-//! One key an event, hence one cluster slot; every step is one command or one script. Nobody's clock is asked: a key
+//! One key an event, hence one cluster slot; every step is one command or one script. No client's clock is asked: a key
 //! is always given its whole retention to live, so how long ago it was last touched is what its time to live lacks,
 //! and a lease has run out when that is more than the lease.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, IntoConnectionInfo, RedisError, RedisResult};
-use tokio::sync::OnceCell;
+use redis::{FromRedisValue, RedisResult, ScriptInvocation};
 
 use super::{Claim, ClaimTerms, EventKey, ListenerFate, Settlement, StoreError, Token, WebhookEventStore};
+use connections::{Connection, Connections};
+use failure::{Failure, is_not_understood, is_out_of_memory};
 use record::{Reply, settled_letter, to_lines};
 use scripts::Scripts;
+use undo::Undo;
 
+mod address;
 mod checks;
+mod connections;
+mod failure;
 mod record;
 mod scripts;
+mod undo;
 
 /// Claims in Redis (6.2 or newer) or Valkey.
 ///
-/// A fresh claim is one command, any other one script; settling is one script. The connection mends itself: while the
-/// server cannot be reached, every call fails at once or within [`RESPONSE_TIMEOUT`](Self::RESPONSE_TIMEOUT), and the
-/// next one tries again.
+/// A claim is one round trip where the event is new or was handled, and so is settling. Where it is held, failed before
+/// or was abandoned, a script has to look closer, which is a second one; before Redis 7 the script does it all.
+///
+/// The connection mends itself: whatever goes wrong with it, a later call makes a new one. While the server cannot be
+/// reached, every call fails at once or within [`ANSWER_WITHIN`](Self::ANSWER_WITHIN).
 pub struct RedisWebhookEventStore {
-    client: Client,
     scripts: Scripts,
-    connection: ConnectionManager,
-    /// Renewals run on a runtime of their own, and so must their connection: one whose driver runs beside the
-    /// listeners would be starved by a listener that blocks its thread.
-    renewals: OnceCell<ConnectionManager>,
+    connections: Arc<Connections>,
+    undo: Undo,
 }
 
 impl RedisWebhookEventStore {
-    /// How long an answer may take.
-    pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-    /// How long connecting may take.
+    /// How long a call may take, with all that belongs to it: connecting, and asking again when the connection was
+    /// found closed.
+    pub const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+    /// How long connecting may take of that.
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
     /// Connects to `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
     ///
+    /// TLS takes the cryptography that the process has chosen for rustls, or chooses ring: whoever wants another calls
+    /// `install_default()` before.
+    ///
     /// # Errors
     /// When the URL is none, or the server cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let client = Client::open(url.into_connection_info().map_err(unavailable)?).map_err(unavailable)?;
-        let connection = connect(&client).await.map_err(unavailable)?;
-        Ok(Self { client, scripts: Scripts::new(), connection, renewals: OnceCell::new() })
+        let client = address::client(url).map_err(StoreError::unavailable)?;
+        let connections = Arc::new(Connections::new(client));
+        connections.ask(Self::ANSWER_WITHIN, |_| async { Ok(()) }).await?;
+        Ok(Self { scripts: Scripts::new(), connections, undo: Undo::new(Scripts::undo()) })
     }
 
-    async fn first_claim(&self, key: &str, token: Token, terms: &ClaimTerms) -> RedisResult<bool> {
-        let fresh = record::first_claim(token, terms);
-        let mut set = redis::cmd("SET");
-        set.arg(key).arg(fresh).arg("NX").arg("PX").arg(record::kept(terms));
-        set.query_async(&mut self.connection.clone()).await
+    async fn call<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StoreError> {
+        let ask =
+            |mut connection: Connection| async move { script.invoke_async(&mut connection.commands).await };
+        Ok(self.connections.ask(Self::ANSWER_WITHIN, ask).await?)
     }
 
-    async fn claim_again(&self, key: &str, token: Token, terms: &ClaimTerms) -> RedisResult<Reply> {
+    async fn try_claim(
+        &self,
+        mut connection: Connection,
+        key: &str,
+        token: Token,
+        terms: &ClaimTerms,
+    ) -> RedisResult<Claim> {
+        if connection.sets_and_gets() {
+            match set_unless_there(&mut connection, key, token, terms).await {
+                Ok(None) => return Ok(record::fresh(token)),
+                Ok(Some(there)) if record::is_completed(&there) => return Ok(Claim::Completed),
+                Ok(Some(_)) => {}
+                Err(error) if is_not_understood(&error) => connection.does_not_set_and_get(),
+                // A full server refuses the command whatever it would do. It still knows what was handled.
+                Err(error) if is_out_of_memory(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let mut claim = self.scripts.claim.key(key);
         claim
             .arg(token.to_string())
             .arg(millis(terms.lease))
             .arg(record::kept(terms))
             .arg(terms.max_unsettled);
-        claim.invoke_async(&mut self.connection.clone()).await
-    }
-
-    async fn try_claim(&self, key: &str, token: Token, terms: &ClaimTerms) -> RedisResult<Claim> {
-        if self.first_claim(key, token, terms).await? {
-            return Ok(record::fresh(token));
-        }
-        Ok(record::claim(self.claim_again(key, token, terms).await?, token))
+        let reply: Reply = claim.invoke_async(&mut connection.commands).await?;
+        Ok(record::claim(reply, token))
     }
 }
 
 impl WebhookEventStore for RedisWebhookEventStore {
     async fn claim(&self, key: &EventKey, terms: &ClaimTerms) -> Result<Claim, StoreError> {
-        let (key, token) = (key.to_string(), Token::random());
-        match self.try_claim(&key, token, terms).await {
-            // An idle connection may have been closed under our feet. Asked again under the same token, a claim that
-            // was granted unheard is granted once more.
-            Err(error) if error.is_connection_dropped() => self.try_claim(&key, token, terms).await,
-            answer => answer,
-        }
-        .map_err(unavailable)
+        let (key, token) = (&*key.to_string(), Token::random());
+        // Asked again under the same token, a claim that was granted unheard is granted once more.
+        let ask = |connection| self.try_claim(connection, key, token, terms);
+        self.connections.ask(Self::ANSWER_WITHIN, ask).await.map_err(|failure: Failure| {
+            if failure.may_be_done {
+                self.undo.begin(&self.connections, key.to_owned(), token);
+            }
+            failure.into()
+        })
     }
 
     async fn renew(&self, key: &EventKey, token: Token, lease: Duration) -> Result<bool, StoreError> {
-        let connection =
-            self.renewals.get_or_try_init(|| connect(&self.client)).await.map_err(unavailable)?;
         let mut renew = self.scripts.renew.key(key.to_string());
         renew.arg(token.to_string()).arg(millis(lease));
-        renew.invoke_async(&mut connection.clone()).await.map_err(unavailable)
+        self.call(&renew).await
     }
 
     async fn record(&self, key: &EventKey, token: Token, fate: &ListenerFate) -> Result<bool, StoreError> {
         let mut record = self.scripts.record.key(key.to_string());
         record.arg(token.to_string()).arg(to_lines(std::slice::from_ref(fate)));
-        record.invoke_async(&mut self.connection.clone()).await.map_err(unavailable)
+        self.call(&record).await
     }
 
     async fn settle(
@@ -108,16 +127,17 @@ impl WebhookEventStore for RedisWebhookEventStore {
         let mut settle = self.scripts.settle.key(key.to_string());
         settle.arg(token.to_string()).arg(settled_letter(settlement.state));
         settle.arg(millis(settlement.retention)).arg(to_lines(&settlement.settled));
-        settle.invoke_async(&mut self.connection.clone()).await.map_err(unavailable)
+        self.call(&settle).await
     }
 
     async fn forget(&self, key: &EventKey) -> Result<bool, StoreError> {
-        let forget = self.scripts.forget.key(key.to_string());
-        forget.invoke_async(&mut self.connection.clone()).await.map_err(unavailable)
+        self.call(&self.scripts.forget.key(key.to_string())).await
     }
 
     async fn check(&self) -> Result<Vec<String>, StoreError> {
-        checks::warnings(&mut self.connection.clone()).await.map_err(unavailable)
+        let look = |mut connection: Connection| async move { checks::look(&mut connection.commands).await };
+        let findings = self.connections.ask(Self::ANSWER_WITHIN, look).await?;
+        findings.unsuitable.map_or(Ok(findings.warnings), Err)
     }
 }
 
@@ -127,19 +147,21 @@ impl std::fmt::Debug for RedisWebhookEventStore {
     }
 }
 
-async fn connect(client: &Client) -> RedisResult<ConnectionManager> {
-    // A delivery waits for the answer: better a quick 503 than a long wait for a server that is down.
-    let config = ConnectionManagerConfig::new()
-        .set_number_of_retries(1)
-        .set_min_delay(Duration::from_millis(50))
-        .set_connection_timeout(Some(RedisWebhookEventStore::CONNECT_TIMEOUT))
-        .set_response_timeout(Some(RedisWebhookEventStore::RESPONSE_TIMEOUT))
-        .set_pipeline_buffer_size(1_024);
-    ConnectionManager::new_with_config(client.clone(), config).await
-}
-
-fn unavailable(error: RedisError) -> StoreError {
-    StoreError::unavailable(error)
+/// Makes the record of a claim, unless there is one, which is returned.
+async fn set_unless_there(
+    connection: &mut Connection,
+    key: &str,
+    token: Token,
+    terms: &ClaimTerms,
+) -> RedisResult<Option<Vec<u8>>> {
+    let mut set = redis::cmd("SET");
+    set.arg(key)
+        .arg(record::first_claim(token, terms))
+        .arg("NX")
+        .arg("PX")
+        .arg(record::kept(terms))
+        .arg("GET");
+    set.query_async(&mut connection.commands).await
 }
 
 fn millis(duration: Duration) -> u64 {

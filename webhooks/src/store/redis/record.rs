@@ -18,6 +18,11 @@ pub(super) fn kept(terms: &ClaimTerms) -> u64 {
     millis(terms.retention.max(terms.lease))
 }
 
+/// Whether a record says that the event is completed.
+pub(super) fn is_completed(record: &[u8]) -> bool {
+    record.strip_prefix(b"1c").is_some_and(|by| by.iter().all(u8::is_ascii_hexdigit))
+}
+
 pub(super) fn fresh(token: Token) -> Claim {
     Claim::Granted(Grant { token, attempt: 1, settled: Vec::new() })
 }

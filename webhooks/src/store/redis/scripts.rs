@@ -1,13 +1,18 @@
 //! The scripts. Sent by hash; sent whole again when the server has lost them.
 //!
 //! A record is text: its version, its state, and for all states but completed what follows:
-//! `1l{token}|{lease ms}|{kept ms}|{attempt}|{unsettled}|{one line a settled listener}`.
+//! `1l{token}|{lease ms}|{kept ms}|{attempt}|{unsettled}|{one line a settled listener}`. A settled record keeps the token
+//! that settled it, a completed one the beginning of it: `1c{10 digits}`.
+//!
+//! A server whose memory is full refuses what may take more, until a script has written something: where a claim that
+//! was granted is kept or given up, the time to live is written first, so that such a server takes no new claims and
+//! still lets those run to their end that it granted.
 
 use redis::Script;
 
 /// Reads the fields of a record in `v`.
 const FIELDS: &str = "local token, lease, kept, attempt, unsettled, ledger = \
-    v:match('^1%l(%x*)|(%d+)|(%d+)|(%d+)|(%d+)|(.*)$')\n";
+    v:match('^1[lrd](%x*)|(%d+)|(%d+)|(%d+)|(%d+)|(.*)$')\n";
 
 /// Answers 0 unless the record in `v` is live under the token in `ARGV[1]`.
 const OWNED: &str = "local v = redis.call('GET', KEYS[1])\n\
@@ -27,9 +32,14 @@ impl Scripts {
             claim: Script::new(&CLAIM.replace("FIELDS", FIELDS)),
             renew: Script::new(&format!("{OWNED}{FIELDS}{RENEW}")),
             record: Script::new(&format!("{OWNED}{RECORD}")),
-            settle: Script::new(&format!("{OWNED}{}", SETTLE.replace("FIELDS", FIELDS))),
+            settle: Script::new(&SETTLE.replace("FIELDS", FIELDS)),
             forget: Script::new(&FORGET.replace("FIELDS", FIELDS)),
         }
+    }
+
+    /// Takes a claim back that nobody heard of.
+    pub(super) fn undo() -> Script {
+        Script::new(&format!("{OWNED}{FIELDS}{UNDO}"))
     }
 }
 
@@ -40,7 +50,7 @@ if not v then
     redis.call('SET', KEYS[1], '1l' .. ARGV[1] .. '|' .. ARGV[2] .. '|' .. ARGV[3] .. '|1|1|', 'PX', ARGV[3])
     return {'granted', 1, ''}
 end
-if v == '1c' then return {'completed', 0, ''} end
+if v:match('^1c%x*$') then return {'completed', 0, ''} end
 FIELDS
 if not token then return {'busy', tonumber(ARGV[2]), ''} end
 local state = v:sub(2, 2)
@@ -72,26 +82,44 @@ return {'granted', attempt, ledger}
 /// Arguments: token, lease.
 const RENEW: &str = r"
 if tonumber(ARGV[2]) > tonumber(kept) then kept = ARGV[2] end
+redis.call('PEXPIRE', KEYS[1], kept)
 redis.call('SET', KEYS[1],
     '1l' .. token .. '|' .. ARGV[2] .. '|' .. kept .. '|' .. attempt .. '|' .. unsettled .. '|' .. ledger,
-    'PX', kept)
+    'KEEPTTL')
 return 1
 ";
 
-/// Arguments: token, line. Appending keeps the time to live.
+/// Arguments: token, line. The time to live stays as it is.
 const RECORD: &str = r"
+local left = redis.call('PTTL', KEYS[1])
+if left > 0 then redis.call('PEXPIRE', KEYS[1], left) end
 redis.call('APPEND', KEYS[1], ARGV[2])
 return 1
 ";
 
-/// Arguments: token, state, retention, lines.
+/// Arguments: token, state, retention, lines. Answers 1 too when the record is as this settlement left it: it was asked
+/// for before, and the answer was lost.
 const SETTLE: &str = r"
+local mine = '1' .. ARGV[2] .. (ARGV[2] == 'c' and ARGV[1]:sub(1, 10) or ARGV[1])
+local v = redis.call('GET', KEYS[1])
+if v and v:sub(1, #mine) == mine then return 1 end
+if not v or v:sub(1, 34) ~= '1l' .. ARGV[1] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
 if ARGV[2] == 'c' then
-    redis.call('SET', KEYS[1], '1c', 'PX', ARGV[3])
+    redis.call('SET', KEYS[1], mine, 'KEEPTTL')
     return 1
 end
 FIELDS
-redis.call('SET', KEYS[1], '1' .. ARGV[2] .. '|0|' .. ARGV[3] .. '|' .. attempt .. '|0|' .. ARGV[4], 'PX', ARGV[3])
+redis.call('SET', KEYS[1], mine .. '|0|' .. ARGV[3] .. '|' .. attempt .. '|0|' .. ARGV[4], 'KEEPTTL')
+return 1
+";
+
+/// Arguments: token. Of a first attempt nothing is left; of a later one, what the earlier ones had come to.
+const UNDO: &str = r"
+if attempt == '1' then return redis.call('DEL', KEYS[1]) end
+redis.call('PEXPIRE', KEYS[1], kept)
+redis.call('SET', KEYS[1],
+    '1r|0|' .. kept .. '|' .. string.format('%d|%d|', attempt - 1, unsettled - 1) .. ledger, 'KEEPTTL')
 return 1
 ";
 
@@ -100,7 +128,7 @@ local v = redis.call('GET', KEYS[1])
 if not v then return 0 end
 FIELDS
 -- Of a version that this build does not know: it may well be live.
-if v ~= '1c' and not token then return 0 end
+if not token and not v:match('^1c%x*$') then return 0 end
 if v:sub(2, 2) == 'l' and redis.call('PTTL', KEYS[1]) - (kept - lease) > 0 then return 0 end
 return redis.call('DEL', KEYS[1])
 ";
