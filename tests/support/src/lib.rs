@@ -6,6 +6,7 @@
 //! - [`log`]: what is logged, line by line
 //! - [`metrics`]: what is measured, as Prometheus would read it
 //! - [`process`]: start a built program, read its lines, signal it
+//! - [`certificate`]: a certificate for `localhost`, and who vouches for it
 //! - [`redis_server`]: a private Redis or Valkey to kill, pause and restart
 //! - [`postgres_server`]: a private PostgreSQL, the same
 //! - [`http`]: HTTP/1.1 by hand: slow, partial or malformed requests
@@ -14,12 +15,13 @@
 //! - [`scripted`]: listeners that do what a test says, and claims that several instances share
 //! - [`fleet`]: `probe` processes that share a Redis
 //! - [`inbox`]: webhooks with an inbox, in the test's own process and in a `probe`
-//! - [`relay`]: a way to a server that can be cut
+//! - [`relay`]: a way to a server that can be broken
 //! - [`postgres_relay`]: one to PostgreSQL that is cut during a COMMIT
 //! - [`receiver`]: the example of that name, with settings of a test's own
 //! - [`settings_file`]: settings in a file, and what startup says of them
 //! - [`free_port`]: a port to listen on
 
+pub mod certificate;
 pub mod described;
 pub mod fleet;
 pub mod http;

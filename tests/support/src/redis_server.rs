@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::certificate::Certificate;
 use crate::free_port;
 use crate::process::{PATIENCE, Process, Program, Signal, poll};
 
@@ -91,7 +92,16 @@ impl Options {
 
     /// A Valkey, if `WEBHOOKS_TEST_VALKEY_SERVER` names one: not every distribution has it.
     pub fn valkey() -> Option<Self> {
-        std::env::var_os("WEBHOOKS_TEST_VALKEY_SERVER").filter(|path| !path.is_empty()).map(Self::of)
+        Self::named_by("WEBHOOKS_TEST_VALKEY_SERVER")
+    }
+
+    /// The oldest Redis that is supported, 6.2, if `WEBHOOKS_TEST_REDIS_6_2_SERVER` names one.
+    pub fn redis_6_2() -> Option<Self> {
+        Self::named_by("WEBHOOKS_TEST_REDIS_6_2_SERVER")
+    }
+
+    fn named_by(variable: &str) -> Option<Self> {
+        std::env::var_os(variable).filter(|path| !path.is_empty()).map(Self::of)
     }
 
     fn of(program: impl Into<PathBuf>) -> Self {
@@ -106,6 +116,15 @@ impl Options {
     /// At most this much, and what happens then: `"noeviction"`, `"allkeys-lru"`.
     pub fn max_memory(self, memory: &str, policy: &str) -> Self {
         self.option("maxmemory", memory).option("maxmemory-policy", policy)
+    }
+
+    /// Listens on another port too, with TLS and this certificate.
+    pub fn tls(self, port: u16, certificate: &Certificate) -> Self {
+        let path = |file: &Path| file.to_str().expect("temporary folders have plain names").to_owned();
+        self.option("tls-port", &port.to_string())
+            .option("tls-cert-file", &path(&certificate.chain()))
+            .option("tls-key-file", &path(&certificate.key()))
+            .option("tls-auth-clients", "no")
     }
 
     /// Any line of `redis.conf`.

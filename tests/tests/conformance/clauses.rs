@@ -178,6 +178,15 @@ pub(crate) async fn the_longer_of_lease_and_retention_counts(world: &impl World)
     busy(world, &key).await;
 }
 
+pub(crate) async fn a_renewal_for_longer_than_the_retention_keeps_the_record(world: &impl World) {
+    let key = key("1");
+    let grant = granted(world, &key).await;
+    assert!(world.store().renew(&key, grant.token, 2 * DAY).await.expect("the store answers"));
+    world.pass(2 * DAY - MARGIN);
+    assert!(busy(world, &key).await <= MARGIN);
+    assert!(settle(world, &key, grant.token, &completed()).await);
+}
+
 pub(crate) async fn recorded_listeners_outlive_their_attempt(world: &impl World) {
     let key = key("1");
     let grant = granted(world, &key).await;

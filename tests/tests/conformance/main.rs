@@ -5,6 +5,9 @@ mod clauses;
 mod model;
 mod worlds;
 
+/// How many random interleavings are compared with the model, in each store.
+const CASES: u32 = 2_000;
+
 macro_rules! every_store_keeps {
     ($($clause:ident),* $(,)?) => {
         mod in_memory {
@@ -19,7 +22,7 @@ macro_rules! every_store_keeps {
 
             #[test]
             fn agrees_with_the_model() {
-                model::compare(3_000, worlds::in_memory);
+                model::compare(crate::CASES, worlds::in_memory);
             }
         }
 
@@ -30,37 +33,37 @@ macro_rules! every_store_keeps {
             $(
                 #[tokio::test]
                 async fn $clause() {
-                    let server = Options::redis().start();
-                    clauses::$clause(&worlds::redis(&server).await).await;
+                    clauses::$clause(&worlds::redis(&Options::redis().start()).await).await;
                 }
             )*
 
             #[test]
             fn agrees_with_the_model() {
-                let server = Options::redis().start();
-                model::compare_connected(1_000, &server);
+                model::compare_connected(crate::CASES, &Options::redis().start());
             }
         }
 
-        /// Where there is a Valkey.
-        mod valkey {
+        every_store_keeps!(@optional redis_6_2: $($clause),*);
+        every_store_keeps!(@optional valkey: $($clause),*);
+    };
+    // Where there is one.
+    (@optional $server:ident: $($clause:ident),*) => {
+        mod $server {
             use crate::{clauses, model, worlds};
             use support::redis_server::Options;
 
             $(
                 #[tokio::test]
                 async fn $clause() {
-                    let Some(options) = Options::valkey() else { return };
-                    let server = options.start();
-                    clauses::$clause(&worlds::redis(&server).await).await;
+                    let Some(options) = Options::$server() else { return };
+                    clauses::$clause(&worlds::redis(&options.start()).await).await;
                 }
             )*
 
             #[test]
             fn agrees_with_the_model() {
-                let Some(options) = Options::valkey() else { return };
-                let server = options.start();
-                model::compare_connected(1_000, &server);
+                let Some(options) = Options::$server() else { return };
+                model::compare_connected(crate::CASES, &options.start());
             }
         }
     };
@@ -77,6 +80,7 @@ every_store_keeps!(
     a_renewed_lease_lasts,
     a_renewed_claim_is_not_forgotten,
     the_longer_of_lease_and_retention_counts,
+    a_renewal_for_longer_than_the_retention_keeps_the_record,
     recorded_listeners_outlive_their_attempt,
     three_attempts_that_never_settle_make_a_key_dead,
     a_settled_attempt_starts_the_count_again,

@@ -9,6 +9,9 @@ use webhooks::{Clock, InMemoryWebhookEventStore, RedisWebhookEventStore, Webhook
 pub(crate) trait World {
     type Store: WebhookEventStore;
 
+    /// Whether a settlement that is asked for again is answered as it was the first time.
+    const SETTLES_AGAIN: bool;
+
     fn store(&self) -> &Self::Store;
 
     /// Makes time pass for the store. Real time passes besides, but little of it.
@@ -27,6 +30,9 @@ pub(crate) fn in_memory() -> InMemory {
 
 impl World for InMemory {
     type Store = InMemoryWebhookEventStore;
+
+    /// No answer of it is ever lost.
+    const SETTLES_AGAIN: bool = false;
 
     fn store(&self) -> &Self::Store {
         &self.store
@@ -57,6 +63,8 @@ return 'passed'";
 
 impl World for Redis<'_> {
     type Store = RedisWebhookEventStore;
+
+    const SETTLES_AGAIN: bool = true;
 
     fn store(&self) -> &Self::Store {
         &self.store
