@@ -10,12 +10,12 @@ use axum::routing::post;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use redis::Script;
-use redis::aio::ConnectionManager;
 use serde::Deserialize;
 use sha2::Sha256;
 
 use crate::AnyError;
 use crate::http::{Payment, SECRET};
+use crate::store::bare;
 
 const DAY_IN_MILLISECONDS: u64 = 86_400_000;
 
@@ -45,7 +45,7 @@ pub(crate) fn in_memory() -> Result<Router, AnyError> {
 
 /// Claims in Redis.
 pub(crate) async fn in_redis(url: &str, settle: Settle) -> Result<Router, AnyError> {
-    let connection = ConnectionManager::new(redis::Client::open(url)?).await?;
+    let connection = bare::connect(url).await?;
     let script = Arc::new(Script::new(
         "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], 'done', 'PX', ARGV[2]) end",
     ));

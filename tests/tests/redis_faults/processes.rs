@@ -14,7 +14,7 @@ pub(crate) async fn twenty_keys_ten_wide(server: Options) {
     const KEYS: usize = 20;
     const TURNED_AWAY: usize = 1;
     let server = server.start();
-    let options = ProbeOptions::redis(&server.url()).idempotency("wait = \"20s\"");
+    let options = ProbeOptions::redis(&server.url()).line("wait = \"20s\"");
     let probes = [options.start(), options.start()];
     let key = |n: usize| format!("evt_{}", n % KEYS);
     let reached = |n: usize| n / KEYS % 2;
