@@ -213,6 +213,23 @@ async fn a_redelivery_of_a_dead_event_is_handled_again() {
 }
 
 #[tokio::test]
+async fn what_an_operator_forgets_is_handled_anew() {
+    let folder = InboxFolder::new();
+    let inside = Inside::with(folder.sources(&["github"])).await;
+    let (handle, body) = (inside.webhooks.handle(), sample::GITHUB_BODY.as_bytes());
+    let forget = async || handle.processor().forget("github", "an-id", body).await.expect("an inbox");
+    assert!(!forget().await, "it never came");
+    for times in [1, 2] {
+        for _ in 0..2 {
+            assert_eq!(inside.send(sample::of("github", "an-id")).await.status, 200);
+        }
+        settled(&inbox(&inside)).await;
+        assert_eq!(inside.heard().len(), times);
+        assert!(forget().await);
+    }
+}
+
+#[tokio::test]
 async fn no_credentials_at_rest() {
     let folder = InboxFolder::new().setting("keep_headers = [\"x-tenant\"]");
     let inside = Inside::with(folder.sources(&["gitlab", "stripe"])).await;

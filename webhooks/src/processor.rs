@@ -206,15 +206,19 @@ impl WebhookProcessor {
     ///
     /// For providers whose id is not signed, the key of an event depends on its body too: give the event's body, which
     /// is the whole delivery's where that was a batch.
-    /// `false`: it was not remembered, or is being handled right now.
+    /// `false`: it was not remembered, or is being handled right now; in an inbox, or one of its runs is still pending.
     ///
     /// # Errors
-    /// When the store cannot be reached.
+    /// When the store, or the inbox, cannot be reached.
     pub async fn forget(&self, source: &str, id: &str, body: &[u8]) -> Result<bool, StoreError> {
         let Some(source) = self.0.sources.get(source) else { return Ok(false) };
+        let inbox = self.0.inbox.as_ref().filter(|inbox| inbox.intake.takes(&source.name));
         let mut forgotten = false;
         for key in source.keys_of(id, body) {
-            forgotten |= self.0.inline.store().forget(&key).await?;
+            forgotten |= match inbox {
+                Some(inbox) => inbox.handle.forget_event(key).await?,
+                None => self.0.inline.store().forget(&key).await?,
+            };
         }
         Ok(forgotten)
     }

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::record::{EventRecord, EventSummary, Replayed, RunState, Selection};
 use super::{Inbox, InboxError, upkeep};
+use crate::store::{EventKey, StoreError};
 
 /// Looks into the inbox and has runs begun afresh; cheap to clone and to keep.
 /// [`Webhooks::inbox`](crate::Webhooks::inbox) returns it.
@@ -130,6 +131,14 @@ impl WebhookInbox {
     /// When the inbox cannot be written.
     pub async fn sweep(&self) -> Result<(), OperationError> {
         Ok(upkeep::sweep(&*self.inbox).await?)
+    }
+
+    /// Has one event handled anew when it is redelivered. `false`: it is not known, or not through yet.
+    pub(crate) async fn forget_event(&self, key: EventKey) -> Result<bool, StoreError> {
+        self.inbox.forget_event(key).await.map_err(|error| match error {
+            InboxError::Full => StoreError::Full,
+            other => StoreError::unavailable(other),
+        })
     }
 
     /// Has the worker look for what is due, without waiting for its next turn: a test has turned the clock.

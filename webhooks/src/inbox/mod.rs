@@ -94,6 +94,9 @@ pub(crate) trait Inbox: Send + Sync + 'static {
 
     /// Drops the selected runs, whatever their state, and the events that are left without one. How many runs.
     fn forget(&self, selection: Selection) -> BoxFuture<'_, Result<u64, InboxError>>;
+
+    /// Forgets an event, so that it is handled anew when it is redelivered. `false`: it is not known, or not through yet.
+    fn forget_event(&self, key: EventKey) -> BoxFuture<'_, Result<bool, InboxError>>;
 }
 
 /// Three attempts that never settled make a run dead: an event that kills its process must not do so for ever.

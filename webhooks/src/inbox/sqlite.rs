@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use super::record::{EventRecord, EventSummary, Replayed, Selection};
 use super::{Claimed, End, Fence, Inbox, InboxError, ListenerCount, Parcel, Put, Wanted};
 use crate::clock::Clock;
+use crate::store::EventKey;
 use writer::Writer;
 
 mod change;
@@ -144,5 +145,9 @@ impl Inbox for SqliteInbox {
     fn forget(&self, selection: Selection) -> BoxFuture<'_, Result<u64, InboxError>> {
         let (now, options) = (self.now(), self.options);
         Box::pin(self.writer.write(move |desk| Ok(change::forget(desk, &selection, now, &options)?)))
+    }
+
+    fn forget_event(&self, key: EventKey) -> BoxFuture<'_, Result<bool, InboxError>> {
+        Box::pin(self.writer.write(move |desk| Ok(change::forget_event(desk, &key)?)))
     }
 }

@@ -60,5 +60,6 @@ every_engine_keeps! {
     operating:
         a_replay_begins_only_the_chosen_afresh,
         what_is_forgotten_is_gone,
+        an_event_is_forgotten_once_it_is_through,
         everything_is_shown;
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::{World, failed};
+use super::world::{World, entry, failed};
 use crate::inbox::record::{RunState, Selection};
 use crate::inbox::{End, Put};
 use crate::store::DeadReason;
@@ -32,6 +32,25 @@ pub(super) async fn what_is_forgotten_is_gone(world: &World) {
     assert_eq!(world.inbox.forget(Selection::new()).await.unwrap(), 1);
     assert!(world.inbox.list(Selection::new()).await.unwrap().is_empty());
     assert_eq!(world.put("1", &[("a", None)]).await, Put::Stored);
+}
+
+pub(super) async fn an_event_is_forgotten_once_it_is_through(world: &World) {
+    let forget = async |id: &str| {
+        let key = entry(id, &[]).key.unwrap();
+        world.inbox.forget_event(key).await.unwrap()
+    };
+    world.put("1", &[("a", None), ("b", None)]).await;
+    world.put("2", &[("a", None)]).await;
+    assert!(!forget("unknown").await);
+    assert!(!forget("1").await, "two runs are pending");
+    for run in world.claim(&["a", "b"]).await.runs {
+        assert!(!forget("1").await, "one still runs");
+        world.end(&run, if run.listener == "a" { End::Done } else { failed() }).await;
+    }
+    assert!(forget("1").await);
+    assert!(!forget("1").await);
+    assert_eq!(world.put("1", &[("a", None)]).await, Put::Stored);
+    assert_eq!(world.put("2", &[("a", None)]).await, Put::Duplicate);
 }
 
 pub(super) async fn everything_is_shown(world: &World) {

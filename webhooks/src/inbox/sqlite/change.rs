@@ -1,11 +1,12 @@
 //! What operators change.
 
-use rusqlite::{params, params_from_iter};
+use rusqlite::{OptionalExtension, params, params_from_iter};
 
 use super::query::Conditions;
 use super::writer::Desk;
 use super::{Options, settle, sweep};
 use crate::inbox::record::{Replayed, Selection};
+use crate::store::EventKey;
 
 /// Begins the selected runs afresh.
 pub(super) fn replay(desk: &mut Desk, selection: &Selection, now: i64) -> rusqlite::Result<Replayed> {
@@ -52,6 +53,15 @@ pub(super) fn forget(
     }
     desk.forget_pending();
     Ok(forgotten)
+}
+
+/// Forgets an event that has no pending run. `false`: there is none of this key.
+pub(super) fn forget_event(desk: &Desk, key: &EventKey) -> rusqlite::Result<bool> {
+    let sql = "SELECT id FROM events WHERE key = ?1
+               AND NOT EXISTS (SELECT 1 FROM runs WHERE event = events.id AND state = 0)";
+    let mut select = desk.connection.prepare_cached(sql)?;
+    let event: Option<i64> = select.query_row([key.to_string()], |row| row.get(0)).optional()?;
+    event.map(|event| sweep::remove(&desk.connection, event)).transpose().map(|removed| removed.is_some())
 }
 
 /// The selected runs, the latest first, each with its event.
