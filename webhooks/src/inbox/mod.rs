@@ -52,7 +52,8 @@ use record::{EventRecord, EventSummary, Replayed, Selection};
 ///   down.
 /// * An event whose key is known is not put down again; its dead runs, if it has any, are begun afresh.
 /// * [`claim`](Self::claim) counts the attempt. A run whose last claim was never settled is a *suspect*: it is claimed
-///   alone, when nothing else runs, and [`MAX_UNSETTLED`] such claims in a row make it dead.
+///   alone, when nothing else runs, and [`MAX_UNSETTLED`] such claims in a row make it dead; sooner, if that was the last
+///   attempt that it may have.
 /// * [`renew`](Self::renew) and [`settle`](Self::settle) name the attempt, and change nothing if it is no longer the
 ///   last.
 /// * Of the runs of one listener that share an order key, only the first to arrive can be claimed.
@@ -184,6 +185,8 @@ pub(crate) struct WantedListener {
     pub(crate) limit: usize,
     /// A dead run holds up those behind it.
     pub(crate) dead_blocks: bool,
+    /// After so many attempts a run is given up. One that never ended counts like one that failed.
+    pub(crate) max_attempts: u32,
 }
 
 /// What was claimed.
@@ -192,8 +195,8 @@ pub(crate) struct Claimed {
     pub(crate) runs: Vec<ClaimedRun>,
     /// The one run is a suspect: nothing else may run beside it. Without a run: one waits for everything else to end.
     pub(crate) suspect: bool,
-    /// Runs that have just become dead, since they never settled.
-    pub(crate) crash_looped: Vec<CrashLooped>,
+    /// Runs that have just become dead, since their attempts never ended.
+    pub(crate) given_up: Vec<GivenUp>,
     /// When the next run falls due that is not yet.
     pub(crate) next_due: Option<Duration>,
 }
@@ -248,7 +251,8 @@ pub(crate) struct StoredEvent {
 
 /// A run that was given up at its claim.
 #[derive(Debug)]
-pub(crate) struct CrashLooped {
+pub(crate) struct GivenUp {
+    pub(crate) reason: DeadReason,
     pub(crate) source: String,
     pub(crate) event_id: Option<String>,
     pub(crate) listener: String,

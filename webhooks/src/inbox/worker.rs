@@ -102,14 +102,14 @@ impl Worker {
                 return Self::POLL;
             }
         };
-        for dead in &claimed.crash_looped {
+        for dead in &claimed.given_up {
             tracing::error!(
                 source = dead.source,
                 event_id = dead.event_id,
                 listener = dead.listener,
                 attempts = dead.attempts,
-                reason = "crash_loop",
-                "event is dead: it never settled"
+                reason = dead.reason.code(),
+                "event is dead: its last attempts never ended"
             );
         }
         crew.alone = claimed.suspect && !claimed.runs.is_empty();
@@ -160,7 +160,7 @@ impl Worker {
     }
 
     fn judge(&self, listener: &Listener, event: &WebhookEvent, result: &Result) -> End {
-        let backoff = self.options.backoff.with(&listener.options.retry);
+        let backoff = self.backoff(listener);
         let policy = RetryPolicy { max_attempts: backoff.max_attempts };
         let error = || result.as_ref().err().map(ToString::to_string).unwrap_or_default();
         match verdict(result, event.attempt(), policy) {
@@ -178,6 +178,10 @@ impl Worker {
                 End::Dead { reason, error: error() }
             }
         }
+    }
+
+    fn backoff(&self, listener: &Listener) -> Backoff {
+        self.options.backoff.with(&listener.options.retry)
     }
 
     /// Tries until it is recorded: what was done must not be done again since a disk was full for a minute.
@@ -227,6 +231,7 @@ impl Worker {
                 id: Arc::clone(&listener.id),
                 limit: most.saturating_sub(running),
                 dead_blocks: listener.options.dead_blocks(),
+                max_attempts: self.backoff(listener).max_attempts,
             }
         });
         wanted.collect()

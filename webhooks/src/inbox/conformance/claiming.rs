@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::world::{DAY, LEASE, World, wanted};
 use crate::inbox::record::Selection;
 use crate::inbox::{End, Wanted};
+use crate::store::DeadReason;
 
 pub(super) async fn a_claimed_run_is_nobody_elses(world: &World) {
     world.put("1", &[("a", None)]).await;
@@ -71,10 +72,29 @@ pub(super) async fn a_suspect_runs_alone_and_is_given_up_in_the_end(world: &Worl
     }
     world.clock.advance(LEASE * 2);
     let claimed = world.claim(&["a"]).await;
-    assert_eq!(claimed.crash_looped[0].event_id.as_deref(), Some("culprit"));
+    assert_eq!(claimed.given_up[0].event_id.as_deref(), Some("culprit"));
     assert_eq!(claimed.runs[0].event.id.as_deref(), Some("innocent"));
     let dead = world.inbox.list(Selection::new().reason("crash_loop")).await.unwrap();
     assert_eq!(dead.len(), 1);
+}
+
+pub(super) async fn an_attempt_that_never_ended_may_be_the_last(world: &World) {
+    world.put("1", &[("a", None)]).await;
+    let run = world.one("a").await;
+    world.end(&run, End::Retry { delay: Duration::ZERO, error: "first".into() }).await;
+    world.one("a").await;
+    world.clock.advance(LEASE * 2);
+    let mut twice = wanted(&["a"], 50);
+    twice.listeners[0].max_attempts = 2;
+    let claimed = world.inbox.claim(twice).await.unwrap();
+    assert!(claimed.runs.is_empty());
+    assert_eq!(
+        (claimed.given_up[0].reason, claimed.given_up[0].attempts),
+        (DeadReason::AttemptsExhausted, 2)
+    );
+    let dead = world.inbox.list(Selection::new().reason("attempts_exhausted")).await.unwrap();
+    let shown = world.inbox.show(dead[0].number).await.unwrap().unwrap();
+    assert_eq!((shown.runs[0].failures.len(), shown.body_bytes), (2, Some(5)));
 }
 
 pub(super) async fn only_known_listeners_are_claimed(world: &World) {

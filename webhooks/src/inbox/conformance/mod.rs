@@ -49,6 +49,7 @@ every_engine_keeps! {
         a_release_costs_nothing,
         a_renewed_lease_lasts,
         a_suspect_runs_alone_and_is_given_up_in_the_end,
+        an_attempt_that_never_ended_may_be_the_last,
         only_known_listeners_are_claimed,
         limits_are_kept;
     ordering:

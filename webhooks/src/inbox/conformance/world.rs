@@ -137,7 +137,12 @@ pub(super) fn entry(id: &str, runs: &[(&str, Option<u8>)]) -> NewEntry {
 }
 
 pub(super) fn wanted(listeners: &[&str], limit: usize) -> Wanted {
-    let listener = |id: &&str| WantedListener { id: (*id).into(), limit: usize::MAX, dead_blocks: false };
+    let listener = |id: &&str| WantedListener {
+        id: (*id).into(),
+        limit: usize::MAX,
+        dead_blocks: false,
+        max_attempts: 12,
+    };
     Wanted { listeners: listeners.iter().map(listener).collect(), limit, lease: LEASE, idle: true }
 }
 

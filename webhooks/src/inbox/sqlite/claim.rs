@@ -9,10 +9,10 @@ use super::writer::Desk;
 use super::{Options, settle, time};
 use crate::delivery::SourceName;
 use crate::inbox::{
-    Claimed, ClaimedRun, CrashLooped, Fence, MAX_UNSETTLED, StoredEvent, Wanted, WantedListener, failure,
+    Claimed, ClaimedRun, Fence, GivenUp, MAX_UNSETTLED, StoredEvent, Wanted, WantedListener, failure,
 };
 use crate::scheme::Verified;
-use crate::store::EventKey;
+use crate::store::{DeadReason, EventKey};
 
 /// Takes runs that are due: a suspect alone, or others up to the limits.
 pub(super) fn claim(
@@ -81,6 +81,17 @@ impl Due {
     }
 }
 
+impl Due {
+    /// Why a suspect is not tried once more.
+    fn had_its_last_chance(&self, listener: &WantedListener) -> Option<DeadReason> {
+        match self {
+            _ if self.unsettled >= MAX_UNSETTLED => Some(DeadReason::CrashLoop),
+            _ if self.spent >= listener.max_attempts => Some(DeadReason::AttemptsExhausted),
+            _ => None,
+        }
+    }
+}
+
 /// The suspect whose turn it is: one with the fewest claims that came to nothing, for the others are the likelier
 /// culprits. Those that had their last chance are given up.
 fn suspects<'w>(
@@ -103,9 +114,9 @@ fn suspects<'w>(
         }
     }
     let (given_up, mut left): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|(due, _)| due.unsettled >= MAX_UNSETTLED);
+        all.into_iter().partition(|(due, listener)| due.had_its_last_chance(listener).is_some());
     for (due, listener) in given_up {
-        claimed.crash_looped.push(give_up(desk, &due, listener, now, options)?);
+        claimed.given_up.push(give_up(desk, &due, listener, now, options)?);
     }
     left.sort_by_key(|(due, _)| (due.unsettled, due.run));
     Ok(left.into_iter().next())
@@ -117,11 +128,13 @@ fn give_up(
     listener: &WantedListener,
     now: i64,
     options: &Options,
-) -> rusqlite::Result<CrashLooped> {
+) -> rusqlite::Result<GivenUp> {
     note_unsettled(desk, due, now)?;
-    settle::bury_crash_loop(desk, due.run, due.event, now, options)?;
+    let reason = due.had_its_last_chance(listener).unwrap_or(DeadReason::CrashLoop);
+    settle::bury(desk, due.run, due.event, reason, now, options)?;
     let event = load(desk, due.event)?;
-    Ok(CrashLooped {
+    Ok(GivenUp {
+        reason,
         source: event.source.to_string(),
         event_id: event.id,
         listener: listener.id.to_string(),

@@ -47,14 +47,15 @@ pub(super) fn settle(
 }
 
 /// Gives a run up that was claimed too often to no end.
-pub(super) fn bury_crash_loop(
+pub(super) fn bury(
     desk: &mut Desk,
     run: i64,
     event: i64,
+    reason: DeadReason,
     now: i64,
     options: &Options,
 ) -> rusqlite::Result<()> {
-    finish(desk, run, 2, Some(DeadReason::CrashLoop), now)?;
+    finish(desk, run, 2, Some(reason), now)?;
     close(desk, event, now, options)
 }
 
