@@ -163,11 +163,14 @@ pub struct RunRecord {
     pub listener: String,
     /// What it has come to.
     pub state: RunState,
-    /// How many attempts there were; those before a replay are counted too.
+    /// How many attempts there were: those before a replay are counted too, those that were cancelled when the process
+    /// left are not. The log counts afresh after a replay.
     pub attempts: u32,
+    /// Whether an attempt is under way; or was when its process died, and no other has looked since.
+    pub is_under_way: bool,
     /// Whether it was begun afresh by an operator.
     pub is_replay: bool,
-    /// Of a pending one: when it is tried next. In the past, it waits for a worker; while it runs, its lease's end.
+    /// When a pending one is tried next, if not as soon as a worker is free.
     pub due_at: Option<SystemTime>,
     /// When it was done or given up.
     pub settled_at: Option<SystemTime>,
@@ -181,12 +184,24 @@ pub struct RunRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailedAttempt {
-    /// Which one.
+    /// Which one, from 1, in the order of [`RunRecord::attempts`].
     pub attempt: u32,
     /// When it ended, or was found never to have.
     pub at: SystemTime,
     /// The error, with its causes.
     pub error: String,
+}
+
+impl RunRecord {
+    /// With its attempts counted: every one has failed, but the one that is under way or has succeeded.
+    pub(crate) fn counted(mut self) -> Self {
+        for (failure, number) in self.failures.iter_mut().zip(1..) {
+            failure.attempt = number;
+        }
+        let failed = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
+        let last = self.is_under_way || self.state == RunState::Done;
+        Self { attempts: failed.saturating_add(last.into()), ..self }
+    }
 }
 
 /// What a replay came to.
@@ -235,15 +250,18 @@ fn fate(run: &RunRecord) -> String {
                 Some("permanent") => "the listener said that no repetition would help",
                 Some("attempts_exhausted") => "every attempt it may have has failed",
                 Some("crash_loop") => {
-                    "its attempts never ended: it crashes the process, or outlasts every lease"
+                    "its last attempts never ended: it crashes the process, or outlasts every lease"
                 }
                 _ => "for a reason that this version does not know",
             };
             format!("given up {settled}, after {attempts}{replay}: {why}")
         }
+        (RunState::Pending, _) if run.is_under_way => {
+            format!("runs now: attempt {}{replay}", run.attempts)
+        }
         (RunState::Pending, _) if run.attempts == 0 => format!("waits for its first attempt{replay}"),
         (RunState::Pending, _) => match run.due_at.map(|due| due.duration_since(SystemTime::now())) {
-            Some(Ok(left)) => format!("runs now, or again in {} s, after {attempts}{replay}", left.as_secs()),
+            Some(Ok(left)) => format!("is tried again in {} s, after {attempts}{replay}", left.as_secs()),
             _ => format!("waits for a worker, after {attempts}{replay}"),
         },
     }

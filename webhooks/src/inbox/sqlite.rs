@@ -9,22 +9,30 @@ use rusqlite::Connection;
 
 use super::record::{EventRecord, EventSummary, Replayed, Selection};
 use super::{Claimed, End, Fence, Inbox, InboxError, ListenerCount, Parcel, Put, Wanted};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::store::EventKey;
+use leases::Leases;
 use writer::Writer;
 
 mod change;
 mod claim;
 mod filesystem;
+mod leases;
+mod load;
 mod open;
+mod ordered;
 mod put;
 mod query;
 mod schema;
 mod settle;
+mod suspect;
 mod sweep;
 mod time;
 mod tokens;
 mod writer;
+
+#[cfg(test)]
+mod tests;
 
 /// The inbox in a SQLite file.
 ///
@@ -32,6 +40,7 @@ mod writer;
 /// one wait for the disk, however many deliveries share it. Reading for operators has a connection of its own.
 pub(crate) struct SqliteInbox {
     writer: Writer,
+    leases: Arc<Leases>,
     reader: Arc<Mutex<Connection>>,
     clock: Clock,
     options: Options,
@@ -50,6 +59,14 @@ pub(crate) struct SqliteOptions {
     pub(crate) exclusive: bool,
 }
 
+/// The time by both clocks, since one may be set and the other not be read by another process.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    /// Milliseconds since 1970.
+    wall: i64,
+    monotonic: Moment,
+}
+
 /// What the operations need to know.
 #[derive(Debug, Clone, Copy)]
 struct Options {
@@ -59,12 +76,18 @@ struct Options {
     max_pending: u64,
 }
 
+/// Between two parts of what an operator changes. It may be another process that does so, and one that waits for the
+/// file's lock looks again after some milliseconds only.
+const BREATH: Duration = Duration::from_millis(5);
+
 impl SqliteInbox {
     /// Opens the file, and makes it if it is not there. What is dubious about its place comes back as warnings.
     pub(crate) fn open(options: SqliteOptions) -> Result<(Self, Vec<String>), InboxError> {
         let opened = open::open(&options)?;
+        let leases = Arc::<Leases>::default();
         let inbox = Self {
-            writer: Writer::start(opened.writer, opened.owner)?,
+            writer: Writer::start(opened.writer, Arc::clone(&leases), opened.owner)?,
+            leases,
             reader: Arc::new(Mutex::new(opened.reader)),
             clock: options.clock,
             options: Options {
@@ -77,8 +100,15 @@ impl SqliteInbox {
         Ok((inbox, filesystem::warnings(Path::new(&options.path))))
     }
 
-    fn now(&self) -> i64 {
-        time::millis(self.clock.wall())
+    fn now(&self) -> Now {
+        Now { wall: time::millis(self.clock.wall()), monotonic: self.clock.monotonic() }
+    }
+
+    /// The selected runs, in parts: each has a commit of its own, and between two of them others have their turn.
+    async fn parts(&self, selection: &Selection) -> Result<Vec<Vec<i64>>, InboxError> {
+        let wanted = selection.clone();
+        let runs = self.read(move |connection| change::selected(connection, &wanted)).await?;
+        Ok(runs.chunks(change::PART).map(<[i64]>::to_vec).collect())
     }
 
     /// Reads beside the writer, on a thread that may wait for the disk.
@@ -101,7 +131,7 @@ impl SqliteInbox {
 
 impl Inbox for SqliteInbox {
     fn put(&self, parcel: Parcel) -> BoxFuture<'_, Result<Vec<Put>, InboxError>> {
-        let (now, max_pending) = (self.now(), self.options.max_pending);
+        let (now, max_pending) = (self.now().wall, self.options.max_pending);
         Box::pin(self.writer.write(move |desk| put::put(desk, &parcel, now, max_pending)))
     }
 
@@ -111,12 +141,12 @@ impl Inbox for SqliteInbox {
     }
 
     fn renew(&self, fence: Fence, lease: Duration) -> BoxFuture<'_, Result<bool, InboxError>> {
-        let now = self.now();
-        Box::pin(self.writer.write(move |desk| Ok(claim::renew(desk, fence, now, lease)?)))
+        let until = self.clock.monotonic() + lease;
+        Box::pin(std::future::ready(Ok(self.leases.renew(fence, until))))
     }
 
     fn settle(&self, fence: Fence, end: End) -> BoxFuture<'_, Result<bool, InboxError>> {
-        let (now, options) = (self.now(), self.options);
+        let (now, options) = (self.now().wall, self.options);
         Box::pin(self.writer.write(move |desk| Ok(settle::settle(desk, fence, &end, now, &options)?)))
     }
 
@@ -125,7 +155,7 @@ impl Inbox for SqliteInbox {
     }
 
     fn sweep(&self) -> BoxFuture<'_, Result<bool, InboxError>> {
-        let now = self.now();
+        let now = self.now().wall;
         Box::pin(self.writer.write(move |desk| Ok(sweep::sweep(desk, now)?)))
     }
 
@@ -138,13 +168,33 @@ impl Inbox for SqliteInbox {
     }
 
     fn replay(&self, selection: Selection) -> BoxFuture<'_, Result<Replayed, InboxError>> {
-        let now = self.now();
-        Box::pin(self.writer.write(move |desk| Ok(change::replay(desk, &selection, now)?)))
+        Box::pin(async move {
+            let mut replayed = Replayed::default();
+            for part in self.parts(&selection).await? {
+                let selection = selection.clone();
+                let part =
+                    self.writer.write(move |desk| Ok(change::replay(desk, &part, &selection)?)).await?;
+                replayed.runs += part.runs;
+                replayed.without_body += part.without_body;
+                tokio::time::sleep(BREATH).await;
+            }
+            Ok(replayed)
+        })
     }
 
     fn forget(&self, selection: Selection) -> BoxFuture<'_, Result<u64, InboxError>> {
-        let (now, options) = (self.now(), self.options);
-        Box::pin(self.writer.write(move |desk| Ok(change::forget(desk, &selection, now, &options)?)))
+        Box::pin(async move {
+            let mut forgotten = 0;
+            for part in self.parts(&selection).await? {
+                let (selection, now, options) = (selection.clone(), self.now().wall, self.options);
+                let forget = move |desk: &mut writer::Desk| {
+                    Ok(change::forget(desk, &part, &selection, now, &options)?)
+                };
+                forgotten += self.writer.write(forget).await?;
+                tokio::time::sleep(BREATH).await;
+            }
+            Ok(forgotten)
+        })
     }
 
     fn forget_event(&self, key: EventKey) -> BoxFuture<'_, Result<bool, InboxError>> {

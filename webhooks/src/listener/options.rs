@@ -31,7 +31,7 @@ pub enum OnDead {
     /// They go on without it.
     #[default]
     Skip,
-    /// They wait until it is replayed or dropped.
+    /// They wait until it is replayed or dropped, or forgotten after `webhooks.inbox.keep_dead`.
     Block,
 }
 

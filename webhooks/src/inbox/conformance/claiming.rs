@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::{DAY, LEASE, World, wanted};
 use crate::inbox::record::Selection;
-use crate::inbox::{End, Wanted};
+use crate::inbox::{End, Wanted, failure};
 use crate::store::DeadReason;
 
 pub(super) async fn a_claimed_run_is_nobody_elses(world: &World) {
@@ -78,6 +78,22 @@ pub(super) async fn a_suspect_runs_alone_and_is_given_up_in_the_end(world: &Worl
     assert_eq!(dead.len(), 1);
 }
 
+pub(super) async fn a_released_suspect_is_one_still(world: &World) {
+    world.put("1", &[("a", None)]).await;
+    world.one("a").await;
+    world.clock.advance(LEASE * 2);
+    for _ in 0..3 {
+        let claimed = world.claim(&["a"]).await;
+        assert!(claimed.suspect);
+        assert_eq!(claimed.runs[0].attempt, 2);
+        assert!(world.end(&claimed.runs[0], End::Released).await);
+    }
+    let shown = world.latest().await;
+    let errors: Vec<_> = shown.runs[0].failures.iter().map(|it| (it.attempt, &*it.error)).collect();
+    assert_eq!(errors, [(1, failure::NEVER_ENDED)], "what was released did end");
+    assert_eq!((shown.runs[0].attempts, shown.runs[0].is_under_way), (1, false));
+}
+
 pub(super) async fn an_attempt_that_never_ended_may_be_the_last(world: &World) {
     world.put("1", &[("a", None)]).await;
     let run = world.one("a").await;
@@ -105,6 +121,40 @@ pub(super) async fn only_known_listeners_are_claimed(world: &World) {
     assert_eq!((newer.pending, newer.dead), (1, 0));
     assert!(newer.oldest_pending.is_some());
     assert_eq!(world.claim(&["newer"]).await.runs.len(), 1);
+}
+
+/// Neither those that are tried again wait for the others for ever, nor the other way round.
+pub(super) async fn new_and_failed_runs_take_turns(world: &World) {
+    let later = || End::Retry { delay: Duration::from_secs(1), error: String::new() };
+    let next = async || world.inbox.claim(wanted(&["a"], 1)).await.unwrap().runs.remove(0);
+    world.put("failed", &[("a", None)]).await;
+    world.end(&next().await, later()).await;
+    let mut ended = Vec::new();
+    for number in 0..4 {
+        world.clock.advance(Duration::from_secs(2));
+        world.put(&number.to_string(), &[("a", None)]).await;
+        let run = next().await;
+        ended.extend(run.event.id.clone());
+        world.end(&run, End::Done).await;
+    }
+    assert!(ended.iter().any(|id| id == "failed"), "{ended:?}");
+    world.sweep().await;
+
+    for number in 10..14 {
+        world.put(&number.to_string(), &[("b", None)]).await;
+    }
+    for run in world.claim(&["b"]).await.runs {
+        world.end(&run, later()).await;
+    }
+    world.put("new", &[("b", None)]).await;
+    let mut seen = Vec::new();
+    for _ in 0..8 {
+        world.clock.advance(Duration::from_secs(2));
+        let run = world.inbox.claim(wanted(&["b"], 1)).await.unwrap().runs.remove(0);
+        seen.extend(run.event.id.clone());
+        world.end(&run, later()).await;
+    }
+    assert!(seen.iter().any(|id| id == "new"), "{seen:?}");
 }
 
 pub(super) async fn limits_are_kept(world: &World) {

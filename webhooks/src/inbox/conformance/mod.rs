@@ -5,7 +5,7 @@ mod keeping;
 mod operating;
 mod ordering;
 mod putting;
-mod world;
+pub(in crate::inbox) mod world;
 
 macro_rules! every_engine_keeps {
     ($($theme:ident: $($clause:ident),* $(,)?;)*) => {
@@ -49,17 +49,25 @@ every_engine_keeps! {
         a_release_costs_nothing,
         a_renewed_lease_lasts,
         a_suspect_runs_alone_and_is_given_up_in_the_end,
+        a_released_suspect_is_one_still,
+        new_and_failed_runs_take_turns,
         an_attempt_that_never_ended_may_be_the_last,
         only_known_listeners_are_claimed,
         limits_are_kept;
     ordering:
         ordered_runs_go_one_at_a_time,
-        a_dead_head_is_skipped_or_blocks;
+        a_dead_head_is_skipped_or_blocks,
+        a_replayed_head_waits_for_the_one_that_runs,
+        a_suspect_keeps_its_place,
+        the_events_of_a_batch_are_in_order,
+        whoever_is_behind_what_is_gone_goes_on;
     keeping:
         bodies_go_first_then_names,
-        the_dead_and_the_pending_keep_their_bodies;
+        the_dead_and_the_pending_keep_their_bodies,
+        the_dead_are_known_for_as_long_as_they_may_come_again;
     operating:
         a_replay_begins_only_the_chosen_afresh,
+        many_are_changed_at_once,
         what_is_forgotten_is_gone,
         an_event_is_forgotten_once_it_is_through,
         everything_is_shown;

@@ -1,8 +1,8 @@
 //! What operators see and change.
 
-use std::time::Duration;
+use futures_util::future::join_all;
 
-use super::world::{World, entry, failed};
+use super::world::{DAY, World, entry, failed};
 use crate::inbox::record::{RunState, Selection};
 use crate::inbox::{End, Put};
 use crate::store::DeadReason;
@@ -21,6 +21,28 @@ pub(super) async fn a_replay_begins_only_the_chosen_afresh(world: &World) {
         0,
         "it runs just now"
     );
+}
+
+/// More than any engine changes in one piece.
+pub(super) async fn many_are_changed_at_once(world: &World) {
+    const MANY: usize = 600;
+    let listeners: Vec<String> = (0..60).map(|number| format!("l{number}")).collect();
+    let runs: Vec<_> = listeners.iter().map(|it| (&**it, None)).collect();
+    let names: Vec<_> = listeners.iter().map(|it| &**it).collect();
+    for event in 0..MANY / listeners.len() {
+        world.put(&event.to_string(), &runs).await;
+        while let claimed @ [_, ..] = &world.claim(&names).await.runs[..] {
+            join_all(claimed.iter().map(|run| world.end(run, failed()))).await;
+        }
+    }
+    assert_eq!(world.inbox.replay(Selection::new().limit(3)).await.unwrap().runs, 3);
+    let dead = Selection::new().state(RunState::Dead);
+    assert_eq!(world.inbox.replay(dead.clone()).await.unwrap().runs, MANY as u64 - 3);
+    assert_eq!(world.inbox.replay(dead).await.unwrap().runs, 0);
+    assert_eq!(world.inbox.forget(Selection::new().limit(3)).await.unwrap(), 3);
+    assert_eq!(world.inbox.forget(Selection::new()).await.unwrap(), MANY as u64 - 3);
+    assert!(world.inbox.list(Selection::new()).await.unwrap().is_empty());
+    assert!(world.inbox.counts().await.unwrap().is_empty());
 }
 
 pub(super) async fn what_is_forgotten_is_gone(world: &World) {
@@ -56,7 +78,13 @@ pub(super) async fn an_event_is_forgotten_once_it_is_through(world: &World) {
 pub(super) async fn everything_is_shown(world: &World) {
     world.put("1", &[("a", None)]).await;
     let run = world.one("a").await;
-    world.end(&run, End::Retry { delay: Duration::ZERO, error: "first".into() }).await;
+    let shown = world.latest().await;
+    assert_eq!((shown.runs[0].attempts, shown.runs[0].is_under_way, shown.runs[0].due_at), (1, true, None));
+    world.end(&run, End::Retry { delay: DAY, error: "first".into() }).await;
+    let shown = world.latest().await;
+    assert_eq!((shown.runs[0].attempts, shown.runs[0].is_under_way), (1, false));
+    assert!(shown.runs[0].due_at.unwrap() > world.clock.wall() + DAY / 2);
+    world.clock.advance(DAY);
     let run = world.one("a").await;
     world.end(&run, End::Dead { reason: DeadReason::AttemptsExhausted, error: "second".into() }).await;
     let listed = world.inbox.list(Selection::new().event_id("1").reason("attempts_exhausted")).await.unwrap();
@@ -64,6 +92,7 @@ pub(super) async fn everything_is_shown(world: &World) {
     let shown = world.inbox.show(listed[0].number).await.unwrap().unwrap();
     let errors: Vec<_> = shown.runs[0].failures.iter().map(|it| &*it.error).collect();
     assert_eq!(errors, ["first", "second"]);
+    assert_eq!(shown.runs[0].attempts, 2);
     assert_eq!(shown.runs[0].state, RunState::Dead);
     assert!(world.inbox.show(99).await.unwrap().is_none());
     for none in [Selection::new().source("github"), Selection::new().state(RunState::Done)] {

@@ -51,6 +51,13 @@ pub(super) async fn a_redelivery_revives_the_dead(world: &World) {
     let run = world.claim(&["a", "b"]).await.runs.remove(0);
     assert_eq!((&*run.listener, run.attempt, run.is_replay), ("b", 1, false));
     assert_eq!(world.put("1", &[("a", None), ("b", None)]).await, Put::Duplicate);
+    world.end(&run, failed()).await;
+    world.inbox.replay(Selection::new().listener("b")).await.unwrap();
+    let replayed = world.one("b").await;
+    assert!(replayed.is_replay);
+    world.end(&replayed, failed()).await;
+    assert_eq!(world.put("1", &[("a", None), ("b", None)]).await, Put::Revived);
+    assert!(!world.one("b").await.is_replay, "this time it is the provider who sent it again");
 }
 
 pub(super) async fn a_token_is_good_for_one_body(world: &World) {

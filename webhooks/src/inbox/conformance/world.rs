@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::clock::Clock;
 use crate::delivery::SourceName;
-use crate::inbox::record::Selection;
+use crate::inbox::record::{EventRecord, Selection};
 use crate::inbox::{
     Claimed, ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, SpentToken, Wanted,
     WantedListener,
@@ -16,33 +16,40 @@ use crate::run::inline::Binding;
 use crate::scheme::Verified;
 use crate::store::{DeadReason, EventKey};
 
-pub(super) const DAY: Duration = Duration::from_secs(86_400);
-pub(super) const LEASE: Duration = Duration::from_secs(60);
-pub(super) const MAX_PENDING: u64 = 100;
+pub(in crate::inbox) const DAY: Duration = Duration::from_secs(86_400);
+pub(in crate::inbox) const LEASE: Duration = Duration::from_secs(60);
+pub(in crate::inbox) const MAX_PENDING: u64 = 100;
 
 /// An engine under test, with a clock to turn. Bodies are kept a day, what is done a week, what is dead a month.
-pub(super) struct World {
-    pub(super) inbox: Arc<dyn Inbox>,
-    pub(super) clock: Clock,
+pub(in crate::inbox) struct World {
+    pub(in crate::inbox) inbox: Arc<dyn Inbox>,
+    pub(in crate::inbox) clock: Clock,
     _keeps: Box<dyn std::any::Any>,
 }
 
 #[cfg(feature = "sqlite")]
-pub(super) fn sqlite() -> World {
-    use crate::inbox::sqlite::{SqliteInbox, SqliteOptions};
+pub(in crate::inbox) fn sqlite() -> World {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::turnable();
-    let options = SqliteOptions {
-        path: folder.path().join("webhooks.db"),
+    let options = sqlite_options(folder.path(), &clock);
+    let (inbox, _) = crate::inbox::sqlite::SqliteInbox::open(options).unwrap();
+    World { inbox: Arc::new(inbox), clock, _keeps: Box::new(folder) }
+}
+
+#[cfg(feature = "sqlite")]
+pub(in crate::inbox) fn sqlite_options(
+    folder: &std::path::Path,
+    clock: &Clock,
+) -> crate::inbox::sqlite::SqliteOptions {
+    crate::inbox::sqlite::SqliteOptions {
+        path: folder.join("webhooks.db"),
         keep_done: DAY * 7,
         keep_body: DAY,
         keep_dead: DAY * 30,
         max_pending: MAX_PENDING,
         clock: clock.clone(),
         exclusive: true,
-    };
-    let (inbox, _) = SqliteInbox::open(options).unwrap();
-    World { inbox: Arc::new(inbox), clock, _keeps: Box::new(folder) }
+    }
 }
 
 #[cfg(feature = "postgres")]
@@ -64,43 +71,50 @@ pub(super) async fn postgres() -> World {
 }
 
 impl World {
-    pub(super) async fn put(&self, id: &str, runs: &[(&str, Option<u8>)]) -> Put {
+    pub(in crate::inbox) async fn put(&self, id: &str, runs: &[(&str, Option<u8>)]) -> Put {
         self.inbox.put(parcel(vec![entry(id, runs)])).await.unwrap()[0]
     }
 
-    pub(super) async fn claim(&self, listeners: &[&str]) -> Claimed {
+    pub(in crate::inbox) async fn claim(&self, listeners: &[&str]) -> Claimed {
         self.inbox.claim(wanted(listeners, 50)).await.unwrap()
     }
 
+    /// Claims of a listener whose dead runs hold up those behind.
+    pub(in crate::inbox) async fn blocking(&self, listener: &str) -> Claimed {
+        let mut blocking = wanted(&[listener], 50);
+        blocking.listeners[0].dead_blocks = true;
+        self.inbox.claim(blocking).await.unwrap()
+    }
+
     /// Claims, and says what.
-    pub(super) async fn ids(&self, listeners: &[&str]) -> Vec<String> {
+    pub(in crate::inbox) async fn ids(&self, listeners: &[&str]) -> Vec<String> {
         self.claim(listeners).await.runs.into_iter().filter_map(|run| run.event.id).collect()
     }
 
     /// Claims the one run that there is.
-    pub(super) async fn one(&self, listener: &str) -> ClaimedRun {
+    pub(in crate::inbox) async fn one(&self, listener: &str) -> ClaimedRun {
         let mut runs = self.claim(&[listener]).await.runs;
         assert_eq!(runs.len(), 1);
         runs.remove(0)
     }
 
-    pub(super) async fn end(&self, run: &ClaimedRun, end: End) -> bool {
+    pub(in crate::inbox) async fn end(&self, run: &ClaimedRun, end: End) -> bool {
         self.inbox.settle(run.fence, end).await.unwrap()
     }
 
-    pub(super) async fn sweep(&self) {
+    pub(in crate::inbox) async fn sweep(&self) {
         while self.inbox.sweep().await.unwrap() {}
     }
 
-    /// Of the latest event.
-    pub(super) async fn body_bytes(&self) -> Option<u64> {
-        let listed = self.inbox.list(Selection::new()).await.unwrap();
-        self.inbox.show(listed[0].number).await.unwrap().unwrap().body_bytes
+    /// The latest event.
+    pub(in crate::inbox) async fn latest(&self) -> EventRecord {
+        let listed = self.inbox.list(Selection::new().limit(1)).await.unwrap();
+        self.inbox.show(listed[0].number).await.unwrap().unwrap()
     }
 }
 
 /// A delivery of these events, whose body has five bytes.
-pub(super) fn parcel(events: Vec<NewEntry>) -> Parcel {
+pub(in crate::inbox) fn parcel(events: Vec<NewEntry>) -> Parcel {
     Parcel {
         source: source(),
         delivery_id: 7,
@@ -114,14 +128,14 @@ pub(super) fn parcel(events: Vec<NewEntry>) -> Parcel {
 }
 
 /// A delivery of these events, whose token came with this body.
-pub(super) fn with_token(token: &str, body: &str, events: Vec<NewEntry>) -> Parcel {
+pub(in crate::inbox) fn with_token(token: &str, body: &str, events: Vec<NewEntry>) -> Parcel {
     let binding =
         Binding { key: EventKey::new(&source(), &[b"token", token.as_bytes()]), body: body.to_owned() };
     Parcel { tokens: vec![SpentToken { binding, retention: DAY }], ..parcel(events) }
 }
 
 /// An event of this id, for these listeners, each with its order key.
-pub(super) fn entry(id: &str, runs: &[(&str, Option<u8>)]) -> NewEntry {
+pub(in crate::inbox) fn entry(id: &str, runs: &[(&str, Option<u8>)]) -> NewEntry {
     let runs = runs.iter().map(|(listener, order)| NewRun {
         listener: (*listener).into(),
         order_key: order.map(|it| [it; 16]),
@@ -136,7 +150,7 @@ pub(super) fn entry(id: &str, runs: &[(&str, Option<u8>)]) -> NewEntry {
     }
 }
 
-pub(super) fn wanted(listeners: &[&str], limit: usize) -> Wanted {
+pub(in crate::inbox) fn wanted(listeners: &[&str], limit: usize) -> Wanted {
     let listener = |id: &&str| WantedListener {
         id: (*id).into(),
         limit: usize::MAX,
@@ -146,7 +160,7 @@ pub(super) fn wanted(listeners: &[&str], limit: usize) -> Wanted {
     Wanted { listeners: listeners.iter().map(listener).collect(), limit, lease: LEASE, idle: true }
 }
 
-pub(super) fn failed() -> End {
+pub(in crate::inbox) fn failed() -> End {
     End::Dead { reason: DeadReason::Permanent, error: "no".to_owned() }
 }
 

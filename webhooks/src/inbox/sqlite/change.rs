@@ -1,48 +1,73 @@
-//! What operators change.
+//! What operators change, a part at a time: deliveries wait meanwhile.
 
-use rusqlite::{OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
+use super::ordered::{self, Line};
 use super::query::Conditions;
 use super::writer::Desk;
 use super::{Options, settle, sweep};
+use crate::inbox::order::OrderKey;
 use crate::inbox::record::{Replayed, Selection};
 use crate::store::EventKey;
 
-/// Begins the selected runs afresh.
-pub(super) fn replay(desk: &mut Desk, selection: &Selection, now: i64) -> rusqlite::Result<Replayed> {
+/// How many runs are changed together.
+pub(super) const PART: usize = 200;
+
+/// The selected runs, the latest first. A change of one of them asks again whether it is still selected.
+pub(super) fn selected(connection: &Connection, selection: &Selection) -> rusqlite::Result<Vec<i64>> {
+    let conditions = Conditions::of(selection);
+    let limit = selection.limit.map_or(-1, i64::from);
+    let sql = format!("SELECT r.id FROM {RUNS} WHERE {} ORDER BY r.id DESC LIMIT {limit}", conditions.text());
+    let mut select = connection.prepare_cached(&sql)?;
+    let found = select.query_map(params_from_iter(conditions.values()), |row| row.get(0))?;
+    found.collect()
+}
+
+/// Begins these runs afresh, as far as they are selected.
+pub(super) fn replay(desk: &mut Desk, runs: &[i64], selection: &Selection) -> rusqlite::Result<Replayed> {
     let mut replayed = Replayed::default();
-    for (run, event) in selected(desk, selection)? {
-        let sql = "SELECT d.body IS NOT NULL AND e.stripped = 0 FROM events e JOIN deliveries d ON d.id = e.delivery WHERE e.id = ?1";
-        let has_body: bool = desk.connection.prepare_cached(sql)?.query_row([event], |row| row.get(0))?;
+    for run in runs {
+        let Some(Selected { event, is_pending, has_body, .. }) = select(desk, *run, selection)? else {
+            continue;
+        };
         if !has_body {
             replayed.without_body += 1;
             continue;
         }
         // One that runs just now is left alone: it would run twice at a time.
-        let sql =
-            "UPDATE runs SET state = 0, spent = 0, unsettled = 0, replay = 1, due_at = ?2, settled_at = NULL,
-                   reason = NULL WHERE id = ?1 AND NOT (state = 0 AND unsettled > 0)";
-        let changed = desk.connection.prepare_cached(sql)?.execute(params![run, now])?;
+        let sql = "UPDATE runs SET state = 0, spent = 0, unsettled = 0, blocked = 0, replay = 1, due_at = 0,
+                   settled_at = NULL, reason = NULL WHERE id = ?1 AND NOT (state = 0 AND held = 1)";
+        let changed = desk.connection.prepare_cached(sql)?.execute([run])?;
         replayed.runs += u64::try_from(changed).unwrap_or_default();
+        desk.note_pending(i64::from(!is_pending));
         let sql = "UPDATE events SET strip_at = NULL, purge_at = NULL WHERE id = ?1";
         desk.connection.prepare_cached(sql)?.execute([event])?;
     }
-    desk.forget_pending();
     Ok(replayed)
 }
 
-/// Drops the selected runs, and the events that are left without one.
+/// Drops these runs, as far as they are selected, and the events that are left without one.
 pub(super) fn forget(
     desk: &mut Desk,
+    runs: &[i64],
     selection: &Selection,
     now: i64,
     options: &Options,
 ) -> rusqlite::Result<u64> {
     let mut forgotten = 0;
-    for (run, event) in selected(desk, selection)? {
+    for run in runs {
+        let Some(Selected { event, listener, order_key, is_pending, .. }) = select(desk, *run, selection)?
+        else {
+            continue;
+        };
         desk.connection.prepare_cached("DELETE FROM failures WHERE run = ?1")?.execute([run])?;
-        let deleted = desk.connection.prepare_cached("DELETE FROM runs WHERE id = ?1")?.execute([run])?;
-        forgotten += u64::try_from(deleted).unwrap_or_default();
+        desk.connection.prepare_cached("DELETE FROM runs WHERE id = ?1")?.execute([run])?;
+        desk.dropped.push(*run);
+        desk.note_pending(-i64::from(is_pending));
+        forgotten += 1;
+        if let Some(key) = order_key {
+            ordered::move_up(&desk.connection, Line { listener: &listener, key })?;
+        }
         let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE event = ?1)";
         let others: bool = desk.connection.prepare_cached(sql)?.query_row([event], |row| row.get(0))?;
         if others {
@@ -51,7 +76,6 @@ pub(super) fn forget(
             sweep::remove(&desk.connection, event)?;
         }
     }
-    desk.forget_pending();
     Ok(forgotten)
 }
 
@@ -64,17 +88,34 @@ pub(super) fn forget_event(desk: &Desk, key: &EventKey) -> rusqlite::Result<bool
     event.map(|event| sweep::remove(&desk.connection, event)).transpose().map(|removed| removed.is_some())
 }
 
-/// The selected runs, the latest first, each with its event.
-fn selected(desk: &Desk, selection: &Selection) -> rusqlite::Result<Vec<(i64, i64)>> {
-    let conditions = Conditions::of(selection);
+/// Runs `r`, their events `e` and deliveries `d`.
+const RUNS: &str = "runs r JOIN events e ON e.id = r.event JOIN deliveries d ON d.id = e.delivery";
+
+/// A run that is selected.
+struct Selected {
+    event: i64,
+    listener: String,
+    order_key: Option<OrderKey>,
+    is_pending: bool,
+    has_body: bool,
+}
+
+/// The run, if it is still selected.
+fn select(desk: &Desk, run: i64, selection: &Selection) -> rusqlite::Result<Option<Selected>> {
+    let conditions = Conditions::of(selection).and("r.id = ?", run);
     let sql = format!(
-        "SELECT r.id, r.event FROM runs r JOIN events e ON e.id = r.event JOIN deliveries d ON d.id = e.delivery
-         WHERE {} ORDER BY r.id DESC LIMIT {}",
-        conditions.text(),
-        selection.limit.map_or(-1, i64::from)
+        "SELECT r.event, r.listener, r.order_key, r.state = 0, d.body IS NOT NULL AND e.stripped = 0 FROM {RUNS} WHERE {}",
+        conditions.text()
     );
     let mut select = desk.connection.prepare_cached(&sql)?;
-    let found =
-        select.query_map(params_from_iter(conditions.values()), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    found.collect()
+    let found = select.query_row(params_from_iter(conditions.values()), |row| {
+        Ok(Selected {
+            event: row.get(0)?,
+            listener: row.get(1)?,
+            order_key: row.get(2)?,
+            is_pending: row.get(3)?,
+            has_body: row.get(4)?,
+        })
+    });
+    found.optional()
 }

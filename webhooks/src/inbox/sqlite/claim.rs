@@ -1,75 +1,88 @@
-//! Takes runs that are due, and keeps them.
+//! Takes runs that are due.
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use rusqlite::{Row, params};
 
-use super::writer::Desk;
-use super::{Options, settle, time};
-use crate::delivery::SourceName;
-use crate::inbox::{
-    Claimed, ClaimedRun, Fence, GivenUp, MAX_UNSETTLED, StoredEvent, Wanted, WantedListener, failure,
-};
-use crate::scheme::Verified;
-use crate::store::{DeadReason, EventKey};
+use super::load::Loader;
+use super::ordered::{self, IN_ORDER};
+use super::suspect::{self, Suspect};
+use super::writer::{Desk, concerns_all};
+use super::{Now, Options, time};
+use crate::inbox::order::OrderKey;
+use crate::inbox::{Claimed, ClaimedRun, Fence, Wanted, WantedListener};
+
+/// Bodies that one claim reads at most, give or take the last: what is put down meanwhile waits.
+const MOST_BYTES: usize = 16 << 20;
+
+/// How many runs that may not go on yet one claim takes out of sight at most.
+const MOST_BLOCKED: usize = 256;
+
+/// How long a run is left alone whose event cannot be read.
+const UNREADABLE: Duration = Duration::from_secs(3_600);
 
 /// Takes runs that are due: a suspect alone, or others up to the limits.
 pub(super) fn claim(
     desk: &mut Desk,
     wanted: &Wanted,
-    now: i64,
+    now: Now,
     options: &Options,
 ) -> rusqlite::Result<Claimed> {
-    let mut claimed = Claimed::default();
-    if let Some((suspect, listener)) = suspects(desk, wanted, now, options, &mut claimed)? {
-        claimed.suspect = true;
+    let mut claim = Claim::new(wanted, now);
+    if let Some(suspect) = claim.next_suspect(desk, options)? {
+        claim.claimed.suspect = true;
         if wanted.idle {
-            claimed.runs.push(take(desk, &suspect, listener, now, wanted.lease)?);
+            suspect.note(desk, now)?;
+            claim.take(desk, &suspect.due, suspect.listener)?;
         }
-        return Ok(claimed);
+        return Ok(claim.claimed);
     }
+    desk.retried_first = !desk.retried_first;
     for listener in &wanted.listeners {
-        let limit = listener.limit.min(wanted.limit - claimed.runs.len());
-        if limit == 0 {
-            continue;
-        }
-        for due in due(desk, listener, limit, now)? {
-            claimed.runs.push(take(desk, &due, listener, now, wanted.lease)?);
-        }
+        claim.take_of(desk, listener)?;
     }
-    claimed.next_due = next_due(desk, wanted, now)?;
-    Ok(claimed)
-}
-
-/// Moves a lease on. `false`: the run is no longer the caller's.
-pub(super) fn renew(desk: &mut Desk, fence: Fence, now: i64, lease: Duration) -> rusqlite::Result<bool> {
-    let sql = "UPDATE runs SET due_at = ?3 WHERE id = ?1 AND attempt = ?2 AND state = 0 AND unsettled > 0";
-    let mut update = desk.connection.prepare_cached(sql)?;
-    let until = now.saturating_add(time::span(lease));
-    Ok(update.execute(params![fence.run, fence.attempt, until])? > 0)
+    claim.claimed.next_due = if claim.is_cut_short { Some(Duration::ZERO) } else { claim.next_due(desk)? };
+    Ok(claim.claimed)
 }
 
 /// A run that may be taken.
-struct Due {
-    run: i64,
-    event: i64,
-    attempt: u32,
-    spent: u32,
-    unsettled: u32,
+pub(super) struct Due {
+    pub(super) run: i64,
+    pub(super) event: i64,
+    pub(super) attempt: u32,
+    pub(super) spent: u32,
+    pub(super) unsettled: u32,
     replay: bool,
+    pub(super) order_key: Option<OrderKey>,
 }
 
 /// The columns of [`Due`], of a table `r`.
-const DUE: &str = "r.id, r.event, r.attempt, r.spent, r.unsettled, r.replay";
+pub(super) const DUE: &str = "r.id, r.event, r.attempt, r.spent, r.unsettled, r.replay, r.order_key";
 
-/// Nobody of the same order key is in front: `?3` says whether the dead count.
-const IN_ORDER: &str = "(r.order_key IS NULL OR NOT EXISTS (
-    SELECT 1 FROM runs f WHERE f.listener = r.listener AND f.order_key = r.order_key AND f.event < r.event
-    AND f.state <> 1 AND (f.state = 0 OR ?3)))";
+/// Runs that wait for nothing, in order of arrival; and those that failed before, in the order in which they fall due.
+/// They take turns, so that neither starves: there is no one order for both that a correction of the time leaves alone.
+#[derive(Clone, Copy)]
+enum Lane {
+    Fresh,
+    Retried,
+}
+
+impl Lane {
+    fn sql(self) -> String {
+        let (due, order) = match self {
+            Self::Fresh => ("r.due_at = 0 AND ?3", "r.id"),
+            Self::Retried => ("r.due_at > 0 AND r.due_at <= ?3", "r.due_at, r.id"),
+        };
+        format!(
+            "SELECT {DUE}, {IN_ORDER} FROM runs r INDEXED BY runs_due
+             WHERE r.listener = ?1 AND r.state = 0 AND r.unsettled = 0 AND r.blocked = 0 AND {due}
+             ORDER BY {order} LIMIT ?4"
+        )
+    }
+}
 
 impl Due {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             run: row.get(0)?,
             event: row.get(1)?,
@@ -77,163 +90,142 @@ impl Due {
             spent: row.get(3)?,
             unsettled: row.get(4)?,
             replay: row.get(5)?,
+            order_key: row.get(6)?,
         })
     }
 }
 
-impl Due {
-    /// Why a suspect is not tried once more.
-    fn had_its_last_chance(&self, listener: &WantedListener) -> Option<DeadReason> {
-        match self {
-            _ if self.unsettled >= MAX_UNSETTLED => Some(DeadReason::CrashLoop),
-            _ if self.spent >= listener.max_attempts => Some(DeadReason::AttemptsExhausted),
-            _ => None,
-        }
-    }
-}
-
-/// The suspect whose turn it is: one with the fewest claims that came to nothing, for the others are the likelier
-/// culprits. Those that had their last chance are given up.
-fn suspects<'w>(
-    desk: &mut Desk,
+/// A claim in the making.
+struct Claim<'w> {
     wanted: &'w Wanted,
-    now: i64,
-    options: &Options,
-    claimed: &mut Claimed,
-) -> rusqlite::Result<Option<(Due, &'w WantedListener)>> {
-    let mut all = Vec::new();
-    for listener in &wanted.listeners {
-        let sql = format!(
-            "SELECT {DUE} FROM runs r INDEXED BY runs_suspect
-             WHERE r.state = 0 AND r.unsettled > 0 AND r.due_at <= ?2 AND r.listener = ?1 AND {IN_ORDER}"
-        );
-        let mut select = desk.connection.prepare_cached(&sql)?;
-        let found = select.query_map(params![&*listener.id, now, listener.dead_blocks], Due::read)?;
-        for due in found {
-            all.push((due?, listener));
-        }
+    now: Now,
+    loader: Loader,
+    blocked: usize,
+    /// There may be more to take.
+    is_cut_short: bool,
+    claimed: Claimed,
+}
+
+impl<'w> Claim<'w> {
+    fn new(wanted: &'w Wanted, now: Now) -> Self {
+        let (loader, claimed) = (Loader::default(), Claimed::default());
+        Self { wanted, now, loader, blocked: 0, is_cut_short: false, claimed }
     }
-    let (given_up, mut left): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|(due, listener)| due.had_its_last_chance(listener).is_some());
-    for (due, listener) in given_up {
-        claimed.given_up.push(give_up(desk, &due, listener, now, options)?);
-    }
-    left.sort_by_key(|(due, _)| (due.unsettled, due.run));
-    Ok(left.into_iter().next())
-}
 
-fn give_up(
-    desk: &mut Desk,
-    due: &Due,
-    listener: &WantedListener,
-    now: i64,
-    options: &Options,
-) -> rusqlite::Result<GivenUp> {
-    note_unsettled(desk, due, now)?;
-    let reason = due.had_its_last_chance(listener).unwrap_or(DeadReason::CrashLoop);
-    settle::bury(desk, due.run, due.event, reason, now, options)?;
-    let event = load(desk, due.event)?;
-    Ok(GivenUp {
-        reason,
-        source: event.source.to_string(),
-        event_id: event.id,
-        listener: listener.id.to_string(),
-        attempts: due.spent,
-    })
-}
-
-fn due(desk: &Desk, listener: &WantedListener, limit: usize, now: i64) -> rusqlite::Result<Vec<Due>> {
-    let sql = format!(
-        "SELECT {DUE} FROM runs r INDEXED BY runs_due
-         WHERE r.listener = ?1 AND r.state = 0 AND r.due_at <= ?2 AND r.unsettled = 0 AND {IN_ORDER}
-         ORDER BY r.due_at, r.id LIMIT ?4"
-    );
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut select = desk.connection.prepare_cached(&sql)?;
-    let due = select.query_map(params![&*listener.id, now, listener.dead_blocks, limit], Due::read)?;
-    due.collect()
-}
-
-fn take(
-    desk: &mut Desk,
-    due: &Due,
-    listener: &WantedListener,
-    now: i64,
-    lease: Duration,
-) -> rusqlite::Result<ClaimedRun> {
-    if due.unsettled > 0 {
-        note_unsettled(desk, due, now)?;
-    }
-    let sql =
-        "UPDATE runs SET attempt = attempt + 1, spent = spent + 1, unsettled = unsettled + 1, due_at = ?2
-               WHERE id = ?1";
-    let until = now.saturating_add(time::span(lease));
-    desk.connection.prepare_cached(sql)?.execute(params![due.run, until])?;
-    Ok(ClaimedRun {
-        fence: Fence { run: due.run, attempt: due.attempt + 1 },
-        listener: listener.id.to_string(),
-        attempt: due.spent + 1,
-        is_replay: due.replay,
-        event: load(desk, due.event)?,
-    })
-}
-
-/// What an attempt left behind that never ended.
-fn note_unsettled(desk: &Desk, due: &Due, now: i64) -> rusqlite::Result<()> {
-    settle::note_failure(desk, due.run, due.attempt, now, failure::NEVER_ENDED)
-}
-
-fn next_due(desk: &Desk, wanted: &Wanted, now: i64) -> rusqlite::Result<Option<Duration>> {
-    let sql =
-        "SELECT min(due_at) FROM runs INDEXED BY runs_due WHERE listener = ?1 AND state = 0 AND due_at > ?2";
-    let mut select = desk.connection.prepare_cached(sql)?;
-    let mut next = None::<i64>;
-    for listener in &wanted.listeners {
-        let due: Option<i64> = select.query_row(params![&*listener.id, now], |row| row.get(0))?;
-        next = [next, due].into_iter().flatten().min();
-    }
-    Ok(next.map(|due| Duration::from_millis(u64::try_from(due - now).unwrap_or_default())))
-}
-
-fn load(desk: &Desk, event: i64) -> rusqlite::Result<StoredEvent> {
-    let sql = "SELECT d.source, d.delivery, d.received_at, d.signed, d.secret_index, d.signed_at, d.headers, d.body,
-                      e.event_id, e.type, e.payload_start, e.payload_length, e.payload, e.key
-               FROM events e JOIN deliveries d ON d.id = e.delivery WHERE e.id = ?1";
-    desk.connection.prepare_cached(sql)?.query_row([event], |row| {
-        let source: String = row.get(0)?;
-        let body = Bytes::from(row.get::<_, Option<Vec<u8>>>(7)?.unwrap_or_default());
-        let range = place(row, 10)?.zip(place(row, 11)?);
-        let payload = match range {
-            Some((start, length)) if start.checked_add(length).is_some_and(|end| end <= body.len()) => {
-                body.slice(start..start + length)
+    /// The suspect whose turn it is. Those that had their last chance are given up.
+    fn next_suspect(&mut self, desk: &mut Desk, options: &Options) -> rusqlite::Result<Option<Suspect<'w>>> {
+        let mut next = None;
+        for suspect in suspect::all(desk, self.wanted, self.now)? {
+            match suspect.had_its_last_chance() {
+                Some(reason) => {
+                    self.claimed.given_up.push(suspect.give_up(desk, reason, self.now, options)?);
+                }
+                None => next = next.or(Some(suspect)),
             }
-            _ => Bytes::from(row.get::<_, Option<Vec<u8>>>(12)?.unwrap_or_default()),
-        };
-        Ok(StoredEvent {
-            source: SourceName::new(&source).ok_or(rusqlite::Error::InvalidQuery)?,
-            delivery_id: u128::from_be_bytes(row.get(1)?),
-            received_at: time::time(row.get(2)?),
-            verified: verified(row.get(3)?, row.get(4)?, row.get(5)?),
-            headers: row.get::<_, Option<Vec<u8>>>(6)?.unwrap_or_default(),
-            key: row.get::<_, Option<String>>(13)?.as_deref().and_then(EventKey::parse),
-            id: row.get(8)?,
-            event_type: row.get(9)?,
-            payload,
-            body,
-        })
-    })
-}
-
-/// A position in the body.
-fn place(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<usize>> {
-    Ok(row.get::<_, Option<u32>>(column)?.and_then(|it| usize::try_from(it).ok()))
-}
-
-fn verified(signed: bool, secret_index: Option<u32>, signed_at: Option<i64>) -> Verified {
-    if !signed {
-        return Verified::unsigned();
+        }
+        Ok(next)
     }
-    let secret_index = secret_index.and_then(|it| usize::try_from(it).ok());
-    let verified = secret_index.map_or_else(Verified::new, Verified::by_secret);
-    signed_at.map_or(verified, |at| verified.with_signed_at(time::time(at)))
+
+    /// Takes what is due of one listener: half of it of either lane, if there is enough.
+    fn take_of(&mut self, desk: &mut Desk, listener: &WantedListener) -> rusqlite::Result<()> {
+        let limit = listener.limit.min(self.wanted.limit - self.claimed.runs.len());
+        let before = self.claimed.runs.len();
+        let lanes = match desk.retried_first {
+            true => [Lane::Retried, Lane::Fresh],
+            false => [Lane::Fresh, Lane::Retried],
+        };
+        let turns = [(lanes[0], limit.div_ceil(2)), (lanes[1], limit), (lanes[0], limit)];
+        for (lane, most) in turns {
+            let taken = self.claimed.runs.len() - before;
+            self.take_in(desk, listener, lane, most.saturating_sub(taken))?;
+        }
+        Ok(())
+    }
+
+    fn take_in(
+        &mut self,
+        desk: &mut Desk,
+        listener: &WantedListener,
+        lane: Lane,
+        limit: usize,
+    ) -> rusqlite::Result<()> {
+        let mut left = limit;
+        while left > 0 && !self.is_cut_short {
+            let found = self.look(desk, listener, lane, left)?;
+            let were_all = found.len() < left;
+            for (due, is_in_order) in found {
+                if self.blocked >= MOST_BLOCKED || self.loader.bytes >= MOST_BYTES {
+                    self.is_cut_short = true;
+                    return Ok(());
+                }
+                if !is_in_order {
+                    ordered::block(&desk.connection, due.run)?;
+                    self.blocked += 1;
+                } else if self.take(desk, &due, listener)? {
+                    left -= 1;
+                }
+            }
+            if were_all {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn look(
+        &self,
+        desk: &Desk,
+        listener: &WantedListener,
+        lane: Lane,
+        limit: usize,
+    ) -> rusqlite::Result<Vec<(Due, bool)>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let values = params![&*listener.id, listener.dead_blocks, self.now.wall, limit];
+        let mut select = desk.connection.prepare_cached(&lane.sql())?;
+        let found = select.query_map(values, |row| Ok((Due::read(row)?, row.get(7)?)))?;
+        found.collect()
+    }
+
+    /// Takes one run. `false`: its event cannot be read, which must not hold up all others.
+    fn take(&mut self, desk: &mut Desk, due: &Due, listener: &WantedListener) -> rusqlite::Result<bool> {
+        let event = match self.loader.event(&desk.connection, due.event) {
+            Ok(event) => event,
+            Err(error) if concerns_all(&error) => return Err(error),
+            Err(error) => {
+                let (number, listener) = (due.event, &*listener.id);
+                tracing::error!(%error, number, listener, "an event in the inbox cannot be read; it is left for an hour");
+                let later = self.now.wall.saturating_add(time::span(UNREADABLE));
+                let sql = "UPDATE runs SET due_at = ?2, unsettled = 0, held = 0 WHERE id = ?1";
+                desk.connection.prepare_cached(sql)?.execute(params![due.run, later])?;
+                return Ok(false);
+            }
+        };
+        let sql =
+            "UPDATE runs SET attempt = attempt + 1, spent = spent + 1, unsettled = unsettled + 1, held = 1
+                   WHERE id = ?1";
+        desk.connection.prepare_cached(sql)?.execute([due.run])?;
+        let fence = Fence { run: due.run, attempt: due.attempt + 1 };
+        desk.leases.hold(fence, self.now.monotonic + self.wanted.lease);
+        self.claimed.runs.push(ClaimedRun {
+            fence,
+            listener: listener.id.to_string(),
+            attempt: due.spent + 1,
+            is_replay: due.replay,
+            event,
+        });
+        Ok(true)
+    }
+
+    fn next_due(&self, desk: &Desk) -> rusqlite::Result<Option<Duration>> {
+        let sql = "SELECT min(due_at) FROM runs INDEXED BY runs_due
+                   WHERE listener = ?1 AND state = 0 AND unsettled = 0 AND blocked = 0 AND due_at > ?2";
+        let mut select = desk.connection.prepare_cached(sql)?;
+        let mut next = None::<i64>;
+        for listener in &self.wanted.listeners {
+            let due: Option<i64> =
+                select.query_row(params![&*listener.id, self.now.wall], |row| row.get(0))?;
+            next = [next, due].into_iter().flatten().min();
+        }
+        Ok(next.map(|due| Duration::from_millis(u64::try_from(due - self.now.wall).unwrap_or_default())))
+    }
 }

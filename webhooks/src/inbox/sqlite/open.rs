@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
-use super::{SqliteOptions, schema, time};
-use crate::inbox::InboxError;
+use super::{SqliteOptions, ordered, schema, time};
+use crate::inbox::{InboxError, failure};
 
 /// What [`open`] yields.
 pub(super) struct Opened {
@@ -93,10 +93,16 @@ fn own(path: &Path) -> Result<Connection, InboxError> {
     })
 }
 
-/// Nothing runs, for nobody else could have run it: what was claimed falls due now, not at the end of its lease.
+/// Nothing runs, for nobody else could have run it: attempts that were begun never ended.
 fn recover(connection: &Connection, now: i64) -> rusqlite::Result<()> {
-    let sql = "UPDATE runs SET due_at = ?1 WHERE state = 0 AND unsettled > 0 AND due_at > ?1";
-    let interrupted = connection.execute(sql, [now])?;
+    connection.execute(
+        "INSERT OR REPLACE INTO failures (run, attempt, at, error)
+         SELECT id, attempt, ?1, ?2 FROM runs INDEXED BY runs_suspect WHERE state = 0 AND unsettled > 0 AND held = 1",
+        params![now, failure::NEVER_ENDED],
+    )?;
+    let sql = "UPDATE runs SET held = 0, due_at = 0 WHERE state = 0 AND unsettled > 0 AND held = 1";
+    let interrupted = connection.execute(sql, [])?;
+    ordered::move_all_up(connection)?;
     if interrupted > 0 {
         tracing::warn!(
             interrupted,

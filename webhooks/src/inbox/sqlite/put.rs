@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::ordered::{self, Line};
 use super::writer::{Desk, Failed};
 use super::{time, tokens};
 use crate::inbox::{InboxError, NewEntry, Parcel, Payload, Put};
@@ -16,13 +17,13 @@ pub(super) fn put(desk: &mut Desk, parcel: &Parcel, now: i64, max_pending: u64) 
     }
     let mut delivery = None;
     let puts = parcel.events.iter().map(|entry| match known(desk, entry)? {
-        Some(event) => revive(desk, event, now),
+        Some(event) => revive(desk, event),
         None => {
             let delivery = match delivery {
                 Some(delivery) => delivery,
                 None => *delivery.insert(insert_delivery(desk, parcel)?),
             };
-            insert_event(desk, delivery, entry, now)?;
+            insert_event(desk, delivery, entry)?;
             Ok(Put::Stored)
         }
     });
@@ -40,11 +41,10 @@ fn known(desk: &Desk, entry: &NewEntry) -> rusqlite::Result<Option<i64>> {
 }
 
 /// Begins the dead runs of a known event afresh, if it has any.
-fn revive(desk: &mut Desk, event: i64, now: i64) -> rusqlite::Result<Put> {
-    let sql =
-        "UPDATE runs SET state = 0, spent = 0, unsettled = 0, due_at = ?2, settled_at = NULL, reason = NULL
-               WHERE event = ?1 AND state = 2";
-    let revived = desk.connection.prepare_cached(sql)?.execute(params![event, now])?;
+fn revive(desk: &mut Desk, event: i64) -> rusqlite::Result<Put> {
+    let sql = "UPDATE runs SET state = 0, spent = 0, unsettled = 0, blocked = 0, replay = 0, due_at = 0, settled_at = NULL,
+               reason = NULL WHERE event = ?1 AND state = 2";
+    let revived = desk.connection.prepare_cached(sql)?.execute([event])?;
     if revived == 0 {
         return Ok(Put::Duplicate);
     }
@@ -70,7 +70,7 @@ fn insert_delivery(desk: &Desk, parcel: &Parcel) -> rusqlite::Result<i64> {
     ])
 }
 
-fn insert_event(desk: &mut Desk, delivery: i64, entry: &NewEntry, now: i64) -> rusqlite::Result<()> {
+fn insert_event(desk: &mut Desk, delivery: i64, entry: &NewEntry) -> rusqlite::Result<()> {
     let sql = "INSERT INTO events
                (delivery, key, event_id, type, payload_start, payload_length, payload, retention)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -90,10 +90,12 @@ fn insert_event(desk: &mut Desk, delivery: i64, entry: &NewEntry, now: i64) -> r
         own,
         time::span(entry.retention),
     ])?;
-    let sql = "INSERT INTO runs (event, listener, order_key, due_at) VALUES (?1, ?2, ?3, ?4)";
+    let sql = "INSERT INTO runs (event, listener, order_key, blocked) VALUES (?1, ?2, ?3, ?4)";
     let mut insert = desk.connection.prepare_cached(sql)?;
     for run in &entry.runs {
-        insert.execute(params![event, &*run.listener, run.order_key, now])?;
+        let line = run.order_key.map(|key| Line { listener: &run.listener, key });
+        let is_behind = line.map_or(Ok(false), |line| ordered::is_occupied(&desk.connection, line))?;
+        insert.execute(params![event, &*run.listener, run.order_key, is_behind])?;
     }
     drop(insert);
     desk.note_pending(i64::try_from(entry.runs.len()).unwrap_or_default());

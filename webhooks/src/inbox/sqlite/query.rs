@@ -31,6 +31,11 @@ impl Conditions {
         all
     }
 
+    pub(super) fn and(mut self, condition: &'static str, value: i64) -> Self {
+        self.add(condition, Some(Value::from(value)));
+        self
+    }
+
     pub(super) fn text(&self) -> String {
         self.text.join(" AND ")
     }
@@ -79,25 +84,35 @@ pub(super) fn show(connection: &Connection, event: i64) -> rusqlite::Result<Opti
     });
     let Some(mut record) = found.optional()? else { return Ok(None) };
     let sql =
-        "SELECT id, listener, state, attempt, replay, due_at, settled_at, reason FROM runs WHERE event = ?1
+        "SELECT id, listener, state, held, replay, due_at, settled_at, reason FROM runs WHERE event = ?1
                ORDER BY id";
     let mut select = connection.prepare_cached(sql)?;
     let runs = select.query_map([event], |row| Ok((row.get::<_, i64>(0)?, run(row)?)))?;
     for found in runs {
         let (id, mut run) = found?;
         run.failures = failures(connection, id)?;
-        record.runs.push(run);
+        record.runs.push(run.counted());
     }
     Ok(Some(record))
 }
 
 /// What is pending and dead, by listener.
 pub(super) fn counts(connection: &Connection) -> rusqlite::Result<Vec<ListenerCount>> {
-    let sql = "SELECT r.listener, count(*) FILTER (WHERE r.state = 0), count(*) FILTER (WHERE r.state = 2),
-                      min(CASE WHEN r.state = 0 THEN d.received_at END)
-               FROM runs r JOIN events e ON e.id = r.event JOIN deliveries d ON d.id = e.delivery
-               WHERE r.id IN (SELECT id FROM runs WHERE state = 0 UNION ALL SELECT id FROM runs WHERE state = 2)
-               GROUP BY r.listener ORDER BY r.listener";
+    // Runs are numbered in order of arrival, so that the oldest is found without looking at the others' deliveries.
+    let sql = "WITH parts (listener, pending, dead, oldest) AS (
+                   SELECT listener, count(*), 0, min(id) FROM runs INDEXED BY runs_due
+                   WHERE state = 0 AND unsettled = 0 AND blocked = 0 GROUP BY listener
+                   UNION ALL SELECT listener, count(*), 0, min(id) FROM runs INDEXED BY runs_suspect
+                   WHERE state = 0 AND unsettled > 0 GROUP BY listener
+                   UNION ALL SELECT listener, count(*), 0, min(id) FROM runs INDEXED BY runs_blocked
+                   WHERE state = 0 AND blocked = 1 GROUP BY listener
+                   UNION ALL SELECT listener, 0, count(*), NULL FROM runs INDEXED BY runs_dead
+                   WHERE state = 2 GROUP BY listener
+               ), whole (listener, pending, dead, oldest) AS (
+                   SELECT listener, sum(pending), sum(dead), min(oldest) FROM parts GROUP BY listener)
+               SELECT whole.listener, pending, whole.dead, d.received_at FROM whole
+               LEFT JOIN runs r ON r.id = oldest LEFT JOIN events e ON e.id = r.event
+               LEFT JOIN deliveries d ON d.id = e.delivery ORDER BY whole.listener";
     let mut select = connection.prepare_cached(sql)?;
     let counts = select.query_map([], |row| {
         Ok(ListenerCount {
@@ -135,13 +150,14 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         1 => RunState::Done,
         _ => RunState::Dead,
     };
-    let due_at = time::time(row.get(5)?);
+    let due_at: i64 = row.get(5)?;
     Ok(RunRecord {
         listener: row.get(1)?,
         state,
-        attempts: row.get(3)?,
+        attempts: 0,
+        is_under_way: row.get(3)?,
         is_replay: row.get(4)?,
-        due_at: (state == RunState::Pending).then_some(due_at),
+        due_at: (state == RunState::Pending && due_at > 0).then(|| time::time(due_at)),
         settled_at: row.get::<_, Option<i64>>(6)?.map(time::time),
         reason: row.get(7)?,
         failures: Vec::new(),

@@ -13,7 +13,9 @@ const APPLICATION: i64 = 0x7768_3031;
 /// the digest of the body that it first came with.
 ///
 /// A run's `state` is 0 pending, 1 done, 2 dead. `attempt` only grows and is the fence; `spent` is what counts against
-/// `max_attempts` and begins afresh with a replay; `unsettled` is how many claims in a row were never settled.
+/// `max_attempts` and begins afresh with a replay; `unsettled` is how many claims in a row were never settled, and `held`
+/// says that the last one was not yet. `due_at` is 0 for a run that waits for nothing: no correction of the machine's
+/// time can postpone it. `blocked` runs are behind others of their order key, see `ordered`.
 ///
 /// The indexes are partial, so that what is done costs nothing: they stay as small as what is under way.
 const TABLES: &str = "
@@ -55,16 +57,21 @@ CREATE TABLE runs (
     attempt INTEGER NOT NULL DEFAULT 0,
     spent INTEGER NOT NULL DEFAULT 0,
     unsettled INTEGER NOT NULL DEFAULT 0,
+    held INTEGER NOT NULL DEFAULT 0,
+    blocked INTEGER NOT NULL DEFAULT 0,
     replay INTEGER NOT NULL DEFAULT 0,
-    due_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL DEFAULT 0,
     settled_at INTEGER,
     reason TEXT,
     UNIQUE (event, listener)
 );
-CREATE INDEX runs_due ON runs (listener, due_at, id) WHERE state = 0;
-CREATE INDEX runs_suspect ON runs (unsettled, due_at) WHERE state = 0 AND unsettled > 0;
-CREATE INDEX runs_ordered ON runs (listener, order_key, event) WHERE state <> 1 AND order_key IS NOT NULL;
-CREATE INDEX runs_dead ON runs (event) WHERE state = 2;
+CREATE INDEX runs_due ON runs (listener, due_at, id) WHERE state = 0 AND unsettled = 0 AND blocked = 0;
+CREATE INDEX runs_suspect ON runs (listener, held) WHERE state = 0 AND unsettled > 0;
+CREATE INDEX runs_blocked ON runs (listener) WHERE state = 0 AND blocked = 1;
+CREATE INDEX runs_ordered ON runs (listener, order_key, event) WHERE state = 0 AND order_key IS NOT NULL;
+CREATE INDEX runs_ordered_dead ON runs (listener, order_key, event) WHERE state = 2 AND order_key IS NOT NULL;
+CREATE INDEX runs_held ON runs (listener, order_key) WHERE held = 1 AND order_key IS NOT NULL;
+CREATE INDEX runs_dead ON runs (listener) WHERE state = 2;
 CREATE TABLE tokens (
     key TEXT PRIMARY KEY,
     body TEXT NOT NULL,

@@ -2,8 +2,10 @@
 
 use rusqlite::{Connection, params};
 
+use super::ordered::{self, Line};
 use super::tokens;
 use super::writer::Desk;
+use crate::inbox::order::OrderKey;
 
 /// How many events a part of a sweep may touch.
 const PART: i64 = 200;
@@ -12,8 +14,7 @@ const PART: i64 = 200;
 const PAGES: i64 = 512;
 
 /// Forgets a part. `true`: there is more.
-pub(super) fn sweep(desk: &mut Desk, now: i64) -> rusqlite::Result<bool> {
-    desk.forget_pending();
+pub(super) fn sweep(desk: &Desk, now: i64) -> rusqlite::Result<bool> {
     let connection = &desk.connection;
     let stripped = strip(connection, now)?;
     let purged = purge(connection, now)?;
@@ -24,15 +25,26 @@ pub(super) fn sweep(desk: &mut Desk, now: i64) -> rusqlite::Result<bool> {
 
 /// Forgets an event altogether, and its delivery if it was the last of it.
 pub(super) fn remove(connection: &Connection, event: i64) -> rusqlite::Result<()> {
+    let lines = lines(connection, event)?;
     let sql = "DELETE FROM failures WHERE run IN (SELECT id FROM runs WHERE event = ?1)";
     connection.prepare_cached(sql)?.execute([event])?;
     connection.prepare_cached("DELETE FROM runs WHERE event = ?1")?.execute([event])?;
+    for (listener, key) in &lines {
+        ordered::move_up(connection, Line { listener, key: *key })?;
+    }
     let sql = "DELETE FROM events WHERE id = ?1 RETURNING delivery";
     let delivery: i64 = connection.prepare_cached(sql)?.query_row([event], |row| row.get(0))?;
     let sql =
         "DELETE FROM deliveries WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE delivery = ?1)";
     connection.prepare_cached(sql)?.execute([delivery])?;
     Ok(())
+}
+
+/// Those that the event's dead runs may hold up.
+fn lines(connection: &Connection, event: i64) -> rusqlite::Result<Vec<(String, OrderKey)>> {
+    let sql = "SELECT listener, order_key FROM runs WHERE event = ?1 AND state = 2 AND order_key IS NOT NULL";
+    let mut select = connection.prepare_cached(sql)?;
+    select.query_map([event], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 /// Takes the body from events that keep only their name; from a delivery, once none of its events needs it.

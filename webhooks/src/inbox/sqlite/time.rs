@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970.
 pub(super) fn millis(time: SystemTime) -> i64 {
-    span(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The time of so many milliseconds since 1970.
@@ -12,7 +13,8 @@ pub(super) fn time(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or_default())
 }
 
-/// A duration in milliseconds; one that does not fit is as long as can be.
+/// A duration in milliseconds; one that is longer than a century is a century, so that sums fit.
 pub(super) fn span(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+    const CENTURY: i64 = 100 * 366 * 86_400_000;
+    i64::try_from(duration.as_millis()).unwrap_or(CENTURY).min(CENTURY)
 }

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
-use crate::inbox::InboxError;
+use super::leases::Leases;
+use crate::inbox::{Fence, InboxError};
 
 /// The way to the writing thread. It ends when this is dropped.
 pub(super) struct Writer(mpsc::Sender<Box<dyn Order>>);
@@ -17,6 +19,15 @@ pub(super) struct Desk {
     pub(super) connection: Connection,
     /// How many runs are pending, where that is known: counting them for each delivery would be slow.
     pending: Option<u64>,
+    /// What [`pending`](Self::pending) was counted at, and when that was last looked at.
+    data_version: i64,
+    looked_at: Option<Instant>,
+    pub(super) leases: Arc<Leases>,
+    /// Attempts that end with this commit, and runs that are gone with it.
+    pub(super) ended: Vec<Fence>,
+    pub(super) dropped: Vec<i64>,
+    /// Of the runs that are due, those go first that have failed before: next time the others.
+    pub(super) retried_first: bool,
 }
 
 /// Why an order came to nothing. What it had written by then is undone.
@@ -32,9 +43,22 @@ const MOST_TOGETHER: usize = 256;
 
 impl Writer {
     /// Starts the thread. `owner` is kept open for as long as it lives.
-    pub(super) fn start(connection: Connection, owner: Option<Connection>) -> Result<Self, InboxError> {
+    pub(super) fn start(
+        connection: Connection,
+        leases: Arc<Leases>,
+        owner: Option<Connection>,
+    ) -> Result<Self, InboxError> {
         let (sender, orders) = mpsc::channel();
-        let mut desk = Desk { connection, pending: None };
+        let mut desk = Desk {
+            connection,
+            pending: None,
+            data_version: 0,
+            looked_at: None,
+            leases,
+            ended: Vec::new(),
+            dropped: Vec::new(),
+            retried_first: false,
+        };
         let thread = std::thread::Builder::new().name("webhooks-inbox".into());
         let started = thread.spawn(move || {
             desk.serve(&orders);
@@ -64,7 +88,10 @@ impl Desk {
         if let Some(pending) = self.pending {
             return Ok(pending);
         }
-        let sql = "SELECT count(*) FROM runs INDEXED BY runs_due WHERE state = 0";
+        let sql = "SELECT (SELECT count(*) FROM runs INDEXED BY runs_due
+                           WHERE state = 0 AND unsettled = 0 AND blocked = 0)
+                        + (SELECT count(*) FROM runs INDEXED BY runs_suspect WHERE state = 0 AND unsettled > 0)
+                        + (SELECT count(*) FROM runs INDEXED BY runs_blocked WHERE state = 0 AND blocked = 1)";
         let pending = self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?;
         let pending = u64::try_from(pending).unwrap_or_default();
         self.pending = Some(pending);
@@ -76,9 +103,23 @@ impl Desk {
         self.pending = self.pending.map(|pending| pending.saturating_add_signed(change));
     }
 
-    /// Has them counted again: another process may have changed something.
+    /// Has them counted again.
     pub(super) fn forget_pending(&mut self) {
         self.pending = None;
+    }
+
+    /// Notices that another process has changed something: an operator's tool. Counting takes its time, so that the
+    /// number may be a second old.
+    fn look_around(&mut self) -> rusqlite::Result<()> {
+        const GOOD_FOR: Duration = Duration::from_secs(1);
+        let sql = "PRAGMA data_version";
+        let version = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        if self.data_version != version && self.looked_at.is_none_or(|at| at.elapsed() >= GOOD_FOR) {
+            self.data_version = version;
+            self.looked_at = Some(Instant::now());
+            self.forget_pending();
+        }
+        Ok(())
     }
 
     fn serve(&mut self, orders: &mpsc::Receiver<Box<dyn Order>>) {
@@ -86,6 +127,7 @@ impl Desk {
             let mut together = vec![first];
             together.extend(orders.try_iter().take(MOST_TOGETHER - 1));
             let result = self.commit(&mut together);
+            self.update_leases(result.is_ok());
             if result.is_err() {
                 self.forget_pending();
             }
@@ -95,9 +137,19 @@ impl Desk {
         }
     }
 
+    /// Leases end with the commit that ends their attempt. If there was none, the attempt has not ended.
+    fn update_leases(&mut self, committed: bool) {
+        let (ended, dropped) = (std::mem::take(&mut self.ended), std::mem::take(&mut self.dropped));
+        if committed {
+            ended.into_iter().for_each(|fence| self.leases.end(fence));
+            dropped.into_iter().for_each(|run| self.leases.forget(run));
+        }
+    }
+
     /// Those that can be carried out, or none.
     fn commit(&mut self, together: &mut [Box<dyn Order>]) -> Result<(), InboxError> {
         let result = self.run("BEGIN IMMEDIATE").and_then(|()| {
+            self.look_around()?;
             together.iter_mut().try_for_each(|order| self.attend_to(&mut **order))?;
             self.run("COMMIT")
         });
@@ -111,7 +163,7 @@ impl Desk {
     /// One order of those that share a commit. What is wrong with it alone is undone, and told to whoever gave it; what
     /// is returned is wrong with the file, and of concern to all.
     fn attend_to(&mut self, order: &mut dyn Order) -> rusqlite::Result<()> {
-        let pending = self.pending;
+        let (pending, ended, dropped) = (self.pending, self.ended.len(), self.dropped.len());
         self.run("SAVEPOINT one")?;
         // What an order leaves half done is undone.
         let carried_out = catch_unwind(AssertUnwindSafe(|| order.carry_out(self)));
@@ -131,6 +183,8 @@ impl Desk {
         self.run("ROLLBACK TO one")?;
         self.run("RELEASE one")?;
         self.pending = pending;
+        self.ended.truncate(ended);
+        self.dropped.truncate(dropped);
         order.fail(failed);
         Ok(())
     }
@@ -141,7 +195,7 @@ impl Desk {
 }
 
 /// Whether it is about the file rather than about what was to be written.
-fn concerns_all(error: &rusqlite::Error) -> bool {
+pub(super) fn concerns_all(error: &rusqlite::Error) -> bool {
     !matches!(
         error.sqlite_error_code(),
         None | Some(
@@ -219,7 +273,7 @@ mod tests {
     fn writer() -> Writer {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE numbers (number INTEGER UNIQUE)").unwrap();
-        Writer::start(connection, None).unwrap()
+        Writer::start(connection, Arc::default(), None).unwrap()
     }
 
     fn insert(desk: &mut Desk, number: i64) -> Result<(), Failed> {
