@@ -11,6 +11,7 @@ use super::record::{EventRecord, EventSummary, Replayed, Selection};
 use super::{Claimed, End, Fence, Inbox, InboxError, ListenerCount, Parcel, Put, Wanted};
 use crate::clock::Clock;
 use crate::secret::Secret;
+use crate::store::EventKey;
 use backlog::Backlog;
 use renew::RenewalLine;
 use suspect::Reserved;
@@ -159,7 +160,7 @@ impl Inbox for PostgresInbox {
                 Box::pin(async move { claim::claim(connection, &wanted, turned, &options, &reserved).await })
             });
             let claimed = claimed.await?;
-            self.backlog.note(-i64::try_from(claimed.crash_looped.len()).unwrap_or_default());
+            self.backlog.note(-i64::try_from(claimed.given_up.len()).unwrap_or_default());
             Ok(claimed)
         })
     }
@@ -237,6 +238,14 @@ impl Inbox for PostgresInbox {
             watch::tell(&self.pool).await;
             Ok(forgotten)
         })
+    }
+
+    fn forget_event(&self, key: EventKey) -> BoxFuture<'_, Result<bool, InboxError>> {
+        let key: Arc<str> = key.to_string().into();
+        Box::pin(self.ask(move |connection| {
+            let key = Arc::clone(&key);
+            Box::pin(async move { change::forget_event(connection, &key).await })
+        }))
     }
 }
 

@@ -96,6 +96,25 @@ pub(super) async fn forget(
     }
 }
 
+/// An event that has no pending run, and all that belongs to it.
+const FORGET_EVENT: &str = "WITH gone AS (
+    DELETE FROM webhooks.events WHERE key = $1 AND pending = 0 RETURNING id, delivery
+), runs_gone AS (
+    DELETE FROM webhooks.runs WHERE event IN (SELECT id FROM gone) RETURNING id
+), failures_gone AS (
+    DELETE FROM webhooks.failures WHERE run IN (SELECT id FROM runs_gone)
+), deliveries_gone AS (
+    DELETE FROM webhooks.deliveries d WHERE d.id IN (SELECT delivery FROM gone)
+      AND NOT EXISTS (SELECT FROM webhooks.events e WHERE e.delivery = d.id AND e.id NOT IN (SELECT id FROM gone))
+)
+SELECT count(*) FROM gone";
+
+/// Forgets an event that has no pending run. `false`: there is none of this key.
+pub(super) async fn forget_event(connection: &mut PgConnection, key: &str) -> sqlx::Result<bool> {
+    let gone: i64 = sqlx::query_scalar(FORGET_EVENT).bind(key).fetch_one(connection).await?;
+    Ok(gone > 0)
+}
+
 /// The selected runs, part by part, the latest first.
 struct Parts<'a> {
     selection: &'a Selection,

@@ -16,6 +16,8 @@ pub(super) struct Terms {
     pub(super) rooms: Vec<i64>,
     /// Whether a dead run of it holds up those behind.
     pub(super) dead_blocks: Vec<bool>,
+    /// After how many attempts a run of it is given up.
+    pub(super) max_attempts: Vec<i32>,
     limit: i64,
     pub(super) lease: i64,
     pub(super) idle: bool,
@@ -30,7 +32,8 @@ impl Terms {
         Self {
             listeners: listeners.clone().map(|it| super::text::storable(&it.id)).collect(),
             rooms: listeners.clone().map(|it| count(it.limit)).collect(),
-            dead_blocks: listeners.map(|it| it.dead_blocks).collect(),
+            dead_blocks: listeners.clone().map(|it| it.dead_blocks).collect(),
+            max_attempts: listeners.map(|it| i32::try_from(it.max_attempts).unwrap_or(i32::MAX)).collect(),
             limit: count(wanted.limit),
             lease: time::span(wanted.lease),
             idle: wanted.idle,

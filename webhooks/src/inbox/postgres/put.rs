@@ -77,7 +77,7 @@ const PUT: &str = concat!(
     FROM stored JOIN run ON run.position = stored.position ORDER BY stored.id, run.number
     RETURNING 1
 ), revived AS (
-    UPDATE webhooks.runs SET state = 0, spent = 0, unsettled = 0, settled_at = NULL, reason = NULL, due_at = ",
+    UPDATE webhooks.runs SET state = 0, spent = 0, unsettled = 0, replay = false, settled_at = NULL, reason = NULL, due_at = ",
     now!(),
     "
     FROM webhooks.events known

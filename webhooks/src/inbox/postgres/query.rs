@@ -77,12 +77,12 @@ pub(super) async fn show(connection: &mut PgConnection, event: i64) -> sqlx::Res
         body_bytes: body_bytes.and_then(|it| u64::try_from(it).ok()),
         runs: Vec::new(),
     };
-    let sql = "SELECT id, listener, state, attempt, replay, due_at, settled_at, reason FROM webhooks.runs
+    let sql = "SELECT id, listener, state, held, replay, due_at, settled_at, reason FROM webhooks.runs
                WHERE event = $1 ORDER BY id";
     for row in sqlx::query(sql).bind(event).fetch_all(&mut *connection).await? {
         let mut run = run(&row)?;
         run.failures = failures(connection, row.try_get(0)?).await?;
-        record.runs.push(run);
+        record.runs.push(run.counted());
     }
     Ok(Some(record))
 }
@@ -123,13 +123,14 @@ fn run(row: &PgRow) -> sqlx::Result<RunRecord> {
         1 => RunState::Done,
         _ => RunState::Dead,
     };
-    let due_at = time::time(row.try_get(5)?);
+    let (is_under_way, due_at) = (row.try_get(3)?, time::time(row.try_get(5)?));
     Ok(RunRecord {
         listener: row.try_get(1)?,
         state,
-        attempts: count(row, 3)?,
+        attempts: 0,
+        is_under_way,
         is_replay: row.try_get(4)?,
-        due_at: (state == RunState::Pending).then_some(due_at),
+        due_at: (state == RunState::Pending && !is_under_way).then_some(due_at),
         settled_at: row.try_get::<Option<i64>, _>(6)?.map(time::time),
         reason: row.try_get(7)?,
         failures: Vec::new(),

@@ -11,37 +11,38 @@ use super::Options;
 use super::claim::{self, Taken, Terms, in_order, suspects, wanted};
 use super::settle::closing;
 use super::time::now;
-use crate::inbox::{Claimed, CrashLooped, Fence, MAX_UNSETTLED, failure};
+use crate::inbox::{Claimed, Fence, GivenUp, MAX_UNSETTLED, failure};
+use crate::store::DeadReason;
 
 /// The suspect that this process has reserved.
 #[derive(Default)]
 pub(super) struct Reserved(Mutex<Option<Fence>>);
 
 /// `$5`: how many claims in a row may come to nothing; `$6`, `$7`, `$8`: how long what is settled is kept; `$9`: what is
-/// noted.
+/// noted; `$10`: how many attempts a run of each listener may have.
 const GIVE_UP: &str = concat!(
     "WITH culprit AS (
-    SELECT r.id, r.attempt, r.held ",
+    SELECT r.id, r.attempt, r.held, r.unsettled ",
     suspects!(),
-    " AND r.unsettled >= $5 FOR UPDATE OF r SKIP LOCKED
+    " AND (r.unsettled >= $5 OR r.spent >= ($10::integer[])[array_position($2::text[], r.listener)]) FOR UPDATE OF r SKIP LOCKED
 ), noted AS (
     INSERT INTO webhooks.failures (run, attempt, at, error) SELECT id, attempt, ",
     now!(),
     ", $9 FROM culprit WHERE held
     ON CONFLICT DO NOTHING
 ), dead AS (
-    UPDATE webhooks.runs r SET state = 2, unsettled = 0, held = false, reason = 'crash_loop', settled_at = ",
+    UPDATE webhooks.runs r SET state = 2, unsettled = 0, held = false, settled_at = ",
     now!(),
-    "
+    ", reason = CASE WHEN culprit.unsettled >= $5 THEN 'crash_loop' ELSE 'attempts_exhausted' END
     FROM culprit WHERE r.id = culprit.id
-    RETURNING r.event, r.listener, r.spent
+    RETURNING r.event, r.listener, r.spent, culprit.unsettled >= $5 AS crashes
 ), closed AS (
     UPDATE webhooks.events e SET ",
     closing!("gone.runs", "gone.runs"),
     " FROM (SELECT event, count(*)::integer AS runs FROM dead GROUP BY event) AS gone
     WHERE e.id = gone.event
 )
-SELECT d.source, e.event_id, dead.listener, dead.spent
+SELECT d.source, e.event_id, dead.listener, dead.spent, dead.crashes
 FROM dead JOIN webhooks.events e ON e.id = dead.event JOIN webhooks.deliveries d ON d.id = e.delivery"
 );
 
@@ -115,7 +116,7 @@ impl Reserved {
         options: &Options,
         claimed: &mut Claimed,
     ) -> sqlx::Result<()> {
-        let given_up: Vec<(String, Option<String>, String, i32)> = sqlx::query_as(GIVE_UP)
+        let given_up: Vec<(String, Option<String>, String, i32, bool)> = sqlx::query_as(GIVE_UP)
             .bind(turned)
             .bind(&terms.listeners)
             .bind(&terms.rooms)
@@ -125,10 +126,12 @@ impl Reserved {
             .bind(options.keep_body)
             .bind(options.keep_dead)
             .bind(failure::NEVER_ENDED)
+            .bind(&terms.max_attempts)
             .fetch_all(&mut *connection)
             .await?;
-        claimed.crash_looped.extend(given_up.into_iter().map(|(source, event_id, listener, spent)| {
-            CrashLooped { source, event_id, listener, attempts: u32::try_from(spent).unwrap_or_default() }
+        claimed.given_up.extend(given_up.into_iter().map(|(source, event_id, listener, spent, crashes)| {
+            let reason = if crashes { DeadReason::CrashLoop } else { DeadReason::AttemptsExhausted };
+            GivenUp { reason, source, event_id, listener, attempts: u32::try_from(spent).unwrap_or_default() }
         }));
         let found: Option<(i64, i32)> = sqlx::query_as(RESERVE)
             .bind(turned)

@@ -78,8 +78,12 @@ fn parcel(ids: &[String], listeners: &[&str], order: Option<u8>) -> Parcel {
 
 fn wanted(listeners: &[&str], limit: usize, idle: bool) -> Wanted {
     let listeners = listeners.iter();
-    let listeners =
-        listeners.map(|id| WantedListener { id: (*id).into(), limit: usize::MAX, dead_blocks: false });
+    let listeners = listeners.map(|id| WantedListener {
+        id: (*id).into(),
+        limit: usize::MAX,
+        dead_blocks: false,
+        max_attempts: 12,
+    });
     Wanted { listeners: listeners.collect(), limit, lease: LEASE, idle }
 }
 
