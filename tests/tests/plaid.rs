@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -226,10 +226,13 @@ async fn unknown_keys_are_no_way_to_pester_plaid() {
     inside.send(unknown("stranger")).await;
     assert_eq!(plaid.asked().len(), 3, "but not for long");
 
-    for number in 0..100 {
-        inside.send(unknown(&format!("stranger-{number}"))).await;
+    let strangers: Vec<_> = (0..100).map(|number| unknown(&format!("stranger-{number}"))).collect();
+    let (before, began) = (plaid.asked().len(), Instant::now());
+    for stranger in strangers {
+        inside.send(stranger).await;
     }
-    assert!(plaid.asked().len() <= 8, "{:?}", plaid.asked());
+    let asked = plaid.asked().len() - before;
+    assert!(u64::try_from(asked).expect("few") <= 9 + began.elapsed().as_secs() / 2, "{asked}");
     let known = signed_by("key-1", &claims(clock.wall()));
     assert_eq!(inside.send(known).await.status, StatusCode::OK, "genuine traffic is not touched");
 }

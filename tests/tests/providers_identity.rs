@@ -1,12 +1,14 @@
 //! What providers sign, and what becomes of it: whole batches or nothing, tokens once, equal notifications each.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use support::described::{Parts, Signed, scheme};
 use support::inbox::{InboxFolder, settled};
 use support::inside::{Inside, Post, Recorder, reason};
 use support::sample::PUBLIC_URL;
 use support::sign::now_unix;
-use webhooks::{Builder, Reply, Selection, WebhookEvent, WebhookEventListener, Webhooks};
+use webhooks::{Builder, Clock, Reply, Selection, WebhookEvent, WebhookEventListener, Webhooks};
 
 const SECRET: &str = "key-3ax6xnjp29jd6fds4gc373sgvjxteol0";
 
@@ -17,9 +19,13 @@ async fn inside(provider: &str) -> Inside {
 // ---- mailgun -------------------------------------------------------------------------------------
 
 fn mailgun(token: &str) -> String {
+    mailgun_at(now_unix(), token)
+}
+
+fn mailgun_at(time: i64, token: &str) -> String {
     let parts = Parts {
         secret: SECRET.to_owned(),
-        time: now_unix().unsigned_abs(),
+        time: time.unsigned_abs(),
         id: token.to_owned(),
         url: String::new(),
         body: Vec::new(),
@@ -68,6 +74,52 @@ async fn is_good_for_one_body(mailgun_inside: Inside) {
     assert_eq!(send(&mailgun("another-token")).await.status, StatusCode::OK);
     handled(&mailgun_inside.webhooks).await;
     assert_eq!(mailgun_inside.heard().len(), 2);
+}
+
+/// A digit that changes sides leaves what is signed as it was, and makes another token, which no body is tied to.
+#[tokio::test]
+async fn mailgun_boundary_slide() {
+    let inside = inside("mailgun").await;
+    let time = now_unix().to_string();
+    let genuine = mailgun("1abc");
+    let slid = |to_time: &str, to_token: &str| {
+        let body =
+            genuine.replace(&format!(r#""timestamp":"{time}""#), &format!(r#""timestamp":"{to_time}""#));
+        body.replace(r#""token":"1abc""#, &format!(r#""token":"{to_token}""#))
+    };
+    let (head, last) = time.split_at(time.len() - 1);
+    for (body, code) in [
+        (slid(head, &format!("{last}1abc")), "expired"),
+        (slid(&format!("{time}1"), "abc"), "from_the_future"),
+        (slid("", &format!("{time}1abc")), "timestamp_malformed"),
+    ] {
+        assert_ne!(body, genuine);
+        let refused = inside.send(Post::to("mailgun").body(body)).await;
+        assert_eq!((refused.status, reason(&refused).as_str()), (StatusCode::UNAUTHORIZED, code));
+    }
+    assert!(inside.heard().is_empty());
+    assert_eq!(inside.send(Post::to("mailgun").body(genuine)).await.status, StatusCode::OK);
+}
+
+/// Once its token is forgotten, a request is too old.
+#[tokio::test]
+async fn mailgun_replay_after_retention() {
+    for settings in ["", "idempotency.ttl_seconds = 60"] {
+        let clock = Clock::turnable();
+        let builder = Webhooks::builder().settings(settings.parse().expect("settings")).clock(clock.clone());
+        let inside = Inside::with(builder.source("mailgun", |it| it.secret(SECRET))).await;
+        let genuine = mailgun("a-token");
+        let swapped = genuine.replace(r#""id":"42""#, r#""id":"1042""#);
+        assert_eq!(inside.send(Post::to("mailgun").body(&genuine)).await.status, StatusCode::OK);
+        let mut codes = Vec::new();
+        for _ in 0..26 {
+            clock.advance(Duration::from_secs(3_600));
+            codes.push(reason(&inside.send(Post::to("mailgun").body(&swapped)).await));
+        }
+        codes.dedup();
+        assert_eq!(codes, ["token_reused", "expired"], "{settings}");
+        assert_eq!(inside.heard().len(), 1, "{settings}");
+    }
 }
 
 #[tokio::test]

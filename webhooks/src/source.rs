@@ -51,6 +51,8 @@ pub(crate) struct Source {
     pub(crate) max_body: u64,
     /// How long an event is remembered.
     pub(crate) retention: Duration,
+    /// How long a token is tied to the body that it came with: as long as its signature is good, at least.
+    pub(crate) binding_retention: Duration,
     /// How long a listener may take.
     pub(crate) timeout: Duration,
     /// `replay_guard = "digest"`: the same signed content is the same event, whatever unsigned id it comes under.
@@ -233,7 +235,8 @@ impl Source {
     fn binding(&self, part: &Part, body: &[u8]) -> Option<Binding> {
         let id = part.id.as_deref().filter(|_| self.identity.binds_body())?;
         let key = EventKey::new(&self.name, &[b"the body of", id.as_bytes()]);
-        Some(Binding { key, body: hex::encode(Sha256::digest(body)) })
+        let body = hex::encode(Sha256::digest(body));
+        Some(Binding { key, body, retention: self.binding_retention })
     }
 
     /// Counts the same signed content under another id, or under none.

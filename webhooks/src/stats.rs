@@ -19,6 +19,8 @@ pub(crate) struct SourceStats {
     pub(crate) without_id: Counter,
     pub(crate) lease_lost: Counter,
     took: Histogram,
+    /// The metric is that of rejections.
+    token_reused: AtomicU64,
     /// Seconds since 1970; 0: never.
     last_verified: AtomicU64,
     last_verified_gauge: Gauge,
@@ -41,6 +43,8 @@ pub struct SourceReport {
     pub without_id: u64,
     /// Runs that lost their claim to another attempt.
     pub lease_lost: u64,
+    /// One-time tokens that came again with another body: PayPal's transmissions and Mailgun's tokens.
+    pub token_reused: u64,
     /// When a delivery was last verified: the silence alarm.
     pub last_verified: Option<SystemTime>,
     /// By how many seconds the last truly signed but untimely delivery was off. Positive: it came from the past.
@@ -66,6 +70,7 @@ impl SourceStats {
             without_id: Counter::of(metrics::WITHOUT_ID.counted([source])),
             lease_lost: Counter::of(metrics::LEASE_LOST.counted([source])),
             took: metrics::DELIVERY_SECONDS.timed([source]),
+            token_reused: AtomicU64::new(0),
             last_verified: AtomicU64::new(0),
             last_verified_gauge: metrics::LAST_VERIFIED.gauged([source]),
             clock_skew: AtomicI64::new(0),
@@ -78,6 +83,9 @@ impl SourceStats {
         self.took.record(took);
         let Outcome::Rejected(rejection) = outcome else { return };
         self.rejections[rejection.index()].increment();
+        if *rejection == Rejection::TokenReused {
+            self.token_reused.fetch_add(1, Ordering::Relaxed);
+        }
         let skew = match rejection {
             Rejection::Expired { age } => seconds(*age),
             Rejection::FromTheFuture { ahead } => -seconds(*ahead),
@@ -106,6 +114,7 @@ impl SourceStats {
             unverified: self.unverified.get(),
             without_id: self.without_id.get(),
             lease_lost: self.lease_lost.get(),
+            token_reused: self.token_reused.load(Ordering::Relaxed),
             last_verified: (last_verified > 0).then(|| UNIX_EPOCH + Duration::from_secs(last_verified)),
             clock_skew: (clock_skew != 0).then_some(clock_skew),
         }

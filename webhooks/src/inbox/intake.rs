@@ -145,7 +145,7 @@ fn locate(body: &Bytes, payload: Bytes) -> Payload {
 
 fn spent_token(job: &Job) -> Option<SpentToken> {
     let binding = job.binding.clone()?;
-    Some(SpentToken { binding, retention: job.retention })
+    Some(SpentToken { retention: binding.retention, binding })
 }
 
 fn refused(error: &InboxError) -> Outcome {

@@ -89,7 +89,7 @@ impl Inline {
     /// run out.
     pub(crate) async fn handle(&self, job: Job, turn: Turn) -> Outcome {
         if let Some(binding) = &job.binding
-            && let Err(outcome) = self.check_binding(binding, job.retention).await
+            && let Err(outcome) = self.check_binding(binding).await
         {
             return outcome;
         }

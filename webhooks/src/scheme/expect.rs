@@ -6,6 +6,7 @@ use http::HeaderName;
 use super::json::{self, Extract};
 use super::read::{parse_header, parse_path};
 use super::request::single;
+use super::signature::SignatureScheme;
 use crate::delivery::Delivery;
 use crate::document::TableReader;
 use crate::rejection::Rejection;
@@ -17,9 +18,8 @@ pub(crate) struct Expectations {
     /// What a token must claim: looked at by the validators that read one.
     claims: Vec<(String, String)>,
     extract: Extract,
-    #[cfg(feature = "test-util")]
     paths: Vec<json::JsonPath>,
-    /// What must stand at each of the extract's paths.
+    /// What must stand at each of these paths.
     values: Vec<String>,
 }
 
@@ -54,14 +54,7 @@ impl Expectations {
             }
         }
         reader.finish();
-        sound.then(|| Self {
-            headers,
-            claims,
-            extract: Extract::new(&paths),
-            values,
-            #[cfg(feature = "test-util")]
-            paths,
-        })
+        sound.then(|| Self { headers, claims, extract: Extract::new(&paths), paths, values })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -102,6 +95,23 @@ impl Expectations {
         } else if let Ok(name) = place.parse() {
             self.headers.push((name, value));
         }
+    }
+
+    /// Whether any of these places, paths or claims, is among them.
+    pub(crate) fn names_one_of(&self, places: &[String]) -> bool {
+        let names = |place: &String| match place.strip_prefix("claim.") {
+            Some(claim) => self.claims.iter().any(|(it, _)| it == claim),
+            None => self.paths.iter().any(|path| path.to_string() == *place),
+        };
+        places.iter().any(names)
+    }
+
+    /// The headers among them that anyone can set, since the signature says nothing of them.
+    pub(crate) fn unsigned_headers<'s>(
+        &'s self,
+        scheme: &'s SignatureScheme,
+    ) -> impl Iterator<Item = &'s HeaderName> {
+        self.headers.iter().map(|(name, _)| name).filter(|name| !scheme.covers_header(name))
     }
 
     /// What a token must claim under this name.

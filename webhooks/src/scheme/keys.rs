@@ -13,6 +13,7 @@ pub(crate) const PROVIDER: Keys = &[&[
     Key::new("docs", Text, "Where it documents its webhooks."),
     Key::new("unverified", Flag, "Whether no document, library or test of the vendor's stands behind this.").or("false"),
     Key::new("key_owner", Word(|| vec!["own", "vendor"]), "Whose key signs: the endpoint's own, or one of the vendor's for all of its customers, so that `expect` must say for whom a delivery is.").or("own"),
+    Key::new("recipient", Texts, "With a key of the vendor's, the paths and claims (`claim.aud`) that say for whom a delivery is: `expect` must have one of them."),
     Key::new("max_body", Size, "The largest body.").or("1 MiB"),
     Key::new("events", Texts, "The known event types, sorted."),
     Key::new("signature", Table(SIGNATURE), "How requests are signed."),
@@ -25,7 +26,11 @@ pub(crate) const PROVIDER: Keys = &[&[
 
 const VARIANT: Keys = &[
     SIGNATURE[0],
-    &[Key::new("identity", Table(VARIANT_IDENTITY), "Where the id stands with it, if it is another place.")],
+    &[Key::new(
+        "identity",
+        Table(VARIANT_IDENTITY),
+        "Where id or type stand with it, if it is another place.",
+    )],
 ];
 
 const ACKNOWLEDGEMENT: Keys = &[&[

@@ -8,6 +8,7 @@ use http::{HeaderName, Method, StatusCode};
 use super::challenge::{ChallengeRule, Handshake};
 use super::example::Example;
 use super::identity::Identity;
+use super::read::{or_default, parse_path};
 use super::signature::{BindOptions, SecretProblem, SignatureScheme, Verifier};
 use crate::document::TableReader;
 use crate::secret::Secret;
@@ -31,6 +32,8 @@ pub(crate) struct Provider {
     /// The known event types; empty if there is no list.
     pub(crate) events: Vec<String>,
     pub(crate) key_owner: KeyOwner,
+    /// The places that tell one of the vendor's customers from another.
+    pub(crate) recipient: Vec<String>,
     /// The headers that carry the signatures and tokens of any of its schemes, since it may send several along.
     pub(crate) credential_headers: Vec<HeaderName>,
     /// A request to try things out with.
@@ -76,6 +79,7 @@ impl Provider {
         let unverified = reader.boolean("unverified").unwrap_or(false);
         let owners = [("own", KeyOwner::Own), ("vendor", KeyOwner::Vendor)];
         let key_owner = reader.one_of("key_owner", &owners).unwrap_or(KeyOwner::Own);
+        let recipient = recipient(&reader);
         let max_body = reader.size("max_body");
         let events = reader.strings("events").unwrap_or_default();
         let signature = section(&reader, "signature", "how requests are signed").and_then(read_signature);
@@ -112,6 +116,7 @@ impl Provider {
             max_body,
             events,
             key_owner,
+            recipient: recipient?,
             example,
         })
     }
@@ -184,6 +189,14 @@ impl Acknowledgement {
         reader.finish();
         read
     }
+}
+
+/// Paths, and claims as `claim.name`.
+fn recipient(reader: &TableReader<'_>) -> Option<Vec<String>> {
+    let places = or_default(reader, "recipient", |key| reader.strings(key), Vec::new())?;
+    let sound =
+        |place: &String| place.starts_with("claim.") || parse_path(reader, "recipient", place).is_some();
+    places.iter().all(sound).then_some(places)
 }
 
 fn read_signature(reader: TableReader<'_>) -> Option<SignatureScheme> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Parts;
 use super::development::{self, SampleRequest};
 use super::fetching;
+use crate::document::quoted_list;
 use crate::listener::bound::Listener;
 use crate::listener::routes::Routes;
 use crate::listener::validators::{self, DynValidator, Secrets};
@@ -71,6 +72,7 @@ fn finish(
 ) -> Source {
     let provider = &source.provider;
     let identity = provider.identity.clone();
+    let (retention, binding_retention) = (retention(config, &source), binding_retention(config, &source));
     Source {
         content_is_signed: signs_content(&source),
         routes: Routes::new(source.name.as_str(), listeners),
@@ -85,7 +87,8 @@ fn finish(
             .or(config.limits.max_body)
             .or(provider.max_body)
             .unwrap_or(DEFAULT_MAX_BODY),
-        retention: retention(config, provider),
+        retention,
+        binding_retention,
         timeout: timeout(config, provider),
         replay_guard: source.replay_guard,
         replays: Default::default(),
@@ -105,18 +108,11 @@ pub(super) fn signs_content(source: &SourceConfig) -> bool {
     }
 }
 
-/// What the vendor signs with one key for all of its customers must say for whom it is.
+/// What the vendor signs with one key for all of its customers must say for whom it is, and where no stranger can say it.
 fn check_expected(source: &SourceConfig, problems: &Problems) {
     let provider = &source.provider;
-    let vendors = provider.key_owner == KeyOwner::Vendor && source.validator == ValidatorChoice::Scheme;
-    if vendors && source.expected.is_empty() {
-        problems.add(
-            format!(
-                "{}: {} signs for all of its customers with one key, so that a signature does not say for whom",
-                source.place, provider.title
-            ),
-            format!("say what yours have in common: [webhooks.sources.{}.expect] \"$.path\" = \"text\"", source.name),
-        );
+    if provider.key_owner == KeyOwner::Vendor && source.validator == ValidatorChoice::Scheme {
+        check_recipient(source, problems);
     }
     let reads_claims = provider.signature.reads_claims() && source.validator == ValidatorChoice::Scheme;
     if source.expected.names_claims() && !reads_claims {
@@ -133,10 +129,52 @@ fn check_expected(source: &SourceConfig, problems: &Problems) {
     }
 }
 
-/// Memory outlasts the provider: as long as it may send an event again, the event is known.
-fn retention(config: &Config, provider: &Provider) -> Duration {
-    let horizon = provider.acknowledgement.retry_horizon.unwrap_or_default();
-    config.idempotency.ttl.unwrap_or_else(|| DEFAULT_TTL.max(horizon))
+fn check_recipient(source: &SourceConfig, problems: &Problems) {
+    let SourceConfig { provider, expected, .. } = source;
+    for name in expected.unsigned_headers(&provider.signature) {
+        problems.add(
+            format!(
+                "{}: `expect` names the header `{name}`, which {} does not sign",
+                source.place, provider.title
+            ),
+            "anyone can set it: name a path of what is signed",
+        );
+    }
+    let says_for_whom = match provider.recipient.as_slice() {
+        [] => !expected.is_empty(),
+        places => expected.names_one_of(places),
+    };
+    if !says_for_whom {
+        let place = provider.recipient.first().map_or("$.path", String::as_str);
+        let others = match provider.recipient.get(1..).unwrap_or_default() {
+            [] => String::new(),
+            others => format!(", or {}", quoted_list(others.iter().map(String::as_str))),
+        };
+        problems.add(
+            format!(
+                "{}: {} signs for all of its customers with one key, so that a signature does not say for whom",
+                source.place, provider.title
+            ),
+            format!("say for whom: [webhooks.sources.{}.expect] \"{place}\" = \"text\"{others}", source.name),
+        );
+    }
+}
+
+/// Memory outlasts the provider: as long as it may send an event again, and as long as anyone may who has seen it sent,
+/// the event is known.
+fn retention(config: &Config, source: &SourceConfig) -> Duration {
+    let horizon = source.provider.acknowledgement.retry_horizon.unwrap_or_default();
+    config.idempotency.ttl.unwrap_or_else(|| DEFAULT_TTL.max(horizon).max(validity(source)))
+}
+
+/// Whatever the settings say, a token is not forgotten while its signature is good for another body.
+fn binding_retention(config: &Config, source: &SourceConfig) -> Duration {
+    retention(config, source).max(validity(source))
+}
+
+/// How long a request of this source can be sent again.
+fn validity(source: &SourceConfig) -> Duration {
+    source.provider.signature.validity(source.tolerance).unwrap_or_default()
 }
 
 /// The answer must leave before the provider stops waiting for it.

@@ -47,16 +47,25 @@ pub(super) fn look(
 }
 
 fn retention(config: &Config, source: &SourceConfig, problems: &Problems) {
-    let Some(horizon) = source.provider.acknowledgement.retry_horizon else { return };
-    if let Some(ttl) = config.idempotency.ttl.filter(|ttl| *ttl < horizon) {
+    let Some(ttl) = config.idempotency.ttl else { return };
+    let (ttl, title) = (ttl.as_secs(), &source.provider.title);
+    let seconds = |it: Option<Duration>| it.unwrap_or_default().as_secs();
+    let horizon = seconds(source.provider.acknowledgement.retry_horizon);
+    let validity = seconds(source.provider.signature.validity(source.tolerance));
+    if ttl < horizon {
         problems.warn(
             format!(
-                "`webhooks.idempotency.ttl_seconds` is {}, but {} sends an event again for up to {} s",
-                ttl.as_secs(),
-                source.provider.title,
-                horizon.as_secs()
+                "`webhooks.idempotency.ttl_seconds` is {ttl}, but {title} sends an event again for up to {horizon} s"
             ),
             "leave it out: each source then remembers for at least as long as its provider retries",
+        );
+    } else if ttl < validity {
+        problems.warn(
+            format!(
+                "`webhooks.idempotency.ttl_seconds` is {ttl}, but a signature of {title} is good for {validity} s: \
+                 who has seen a request can have it handled again"
+            ),
+            "leave it out: each source then remembers for at least as long",
         );
     }
 }

@@ -17,14 +17,17 @@ pub(crate) struct Binding {
     pub(crate) key: EventKey,
     /// The digest of the body.
     pub(crate) body: String,
+    /// For how long it holds.
+    pub(crate) retention: Duration,
 }
 
 impl Inline {
     /// Refuses a token that came with another body before.
-    pub(super) async fn check_binding(&self, binding: &Binding, retention: Duration) -> Result<(), Outcome> {
+    pub(super) async fn check_binding(&self, binding: &Binding) -> Result<(), Outcome> {
         /// Another claim of the key lasts for two steps of the store.
         const PAUSE: Duration = Duration::from_millis(20);
         const TRIES: u32 = 25;
+        let retention = binding.retention;
         let terms = ClaimTerms::new(self.options.lease, retention);
         for _ in 0..TRIES {
             let grant = match self.store.claim(&binding.key, &terms).await {

@@ -22,7 +22,7 @@ const SIGNED_HEADERS: HeaderName = HeaderName::from_static("x-contentful-signed-
 const TIMESTAMP: HeaderName = HeaderName::from_static("x-contentful-timestamp");
 
 /// How old a request may be, in whole seconds: version 3.16 of `@contentful/node-apps-toolkit` refuses it at 30.
-const TOLERANCE: Duration = Duration::from_secs(29);
+pub(super) const TOLERANCE: Duration = Duration::from_secs(29);
 
 /// The most headers that are looked up; Contentful names about ten.
 const MAX_HEADERS: usize = 64;

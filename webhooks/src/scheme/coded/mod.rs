@@ -9,7 +9,7 @@ mod monday;
 mod netlify;
 pub(crate) mod twilio;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -68,6 +68,11 @@ impl Coded {
             Self::Twilio => (BodyCoverage::Weak, false),
         };
         Covers { body, time, url: self == Self::Twilio }
+    }
+
+    /// How long a signature is good in all; `None` where nothing, or only a token's own claims, limits it.
+    pub(super) fn validity(self, tolerance: Option<Duration>) -> Option<Duration> {
+        (self == Self::Contentful).then(|| tolerance.unwrap_or(contentful::TOLERANCE).saturating_mul(2))
     }
 
     /// The header that carries the signature; `None`: it stands in the body.

@@ -1,5 +1,7 @@
 //! What was fetched, kept: bounded in number and in time, and each fetched once however many ask at once.
 
+mod budget;
+
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,23 +12,25 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 
 use super::fetcher::DynKeyFetcher;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::rejection::Rejection;
+use budget::Budget;
 
 /// The most that is kept of one vendor's, which has one or two certificates or keys in use.
 const MAX_KEPT: usize = 16;
 
-/// How long something is kept. What stands at a URL with a certificate's name does not change, and keys
-/// are replaced by keys with other names.
+/// How long something is kept before it is fetched again. What stands at a URL with a certificate's name does not
+/// change, and keys are replaced by keys with other names.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long after that it still serves, as long as it cannot be fetched: nobody must be able to shut a vendor out by
+/// keeping its keys from us.
+const STALE_FOR: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// How long a failure is kept, and how long something that does not have the wanted key.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// The most that is fetched in each [`SPAN`], so that nobody can use this service to pester the vendor: whoever writes
-/// URLs of the right form into requests gets no further than this.
-const MAX_FETCHES: usize = 8;
-
+/// How long it is remembered that something was asked for.
 const SPAN: Duration = Duration::from_secs(60);
 
 /// What a vendor publishes, by URL or by another name.
@@ -38,16 +42,24 @@ pub(super) struct Published<T> {
 }
 
 struct State<T> {
-    kept: HashMap<String, Kept<Arc<T>>>,
+    kept: HashMap<String, Kept<T>>,
     /// What is being fetched, and what has failed lately.
-    pending: HashMap<String, Kept<Pending<T>>>,
-    /// When the span began, and how much was fetched in it.
-    span: (Duration, usize),
+    pending: HashMap<String, Asked<T>>,
+    /// For what was fetched before, so that strangers cannot use up what genuine deliveries need.
+    for_known: Budget,
+    for_strangers: Budget,
 }
 
 struct Kept<T> {
-    it: T,
-    since: Duration,
+    it: Arc<T>,
+    since: Moment,
+    /// Whether a genuine delivery was verified with it.
+    proven: bool,
+}
+
+struct Asked<T> {
+    pending: Pending<T>,
+    since: Moment,
 }
 
 type Fetching = BoxFuture<'static, io::Result<Bytes>>;
@@ -56,12 +68,18 @@ type Pending<T> = Shared<BoxFuture<'static, Option<Arc<T>>>>;
 
 enum Found<T> {
     Kept(Arc<T>),
-    Pending(Pending<T>),
+    /// Under way; with what serves if it fails.
+    Pending(Pending<T>, Option<Arc<T>>),
 }
 
 impl<T: Send + Sync + 'static> Published<T> {
     pub(super) fn new(parse: fn(&[u8]) -> Option<T>, fetcher: Arc<dyn DynKeyFetcher>, clock: Clock) -> Self {
-        let state = State { kept: HashMap::new(), pending: HashMap::new(), span: (Duration::ZERO, 0) };
+        let state = State {
+            kept: HashMap::new(),
+            pending: HashMap::new(),
+            for_known: Budget::full(),
+            for_strangers: Budget::full(),
+        };
         Self { parse, fetcher, clock, state: Mutex::new(state) }
     }
 
@@ -78,13 +96,21 @@ impl<T: Send + Sync + 'static> Published<T> {
         suits: impl Fn(&T) -> bool,
         fetch: impl FnOnce(Arc<dyn DynKeyFetcher>) -> Fetching,
     ) -> Result<Arc<T>, Rejection> {
-        let pending = match self.look(name, suits, fetch)? {
+        let (pending, stale) = match self.look(name, suits, fetch)? {
             Found::Kept(it) => return Ok(it),
-            Found::Pending(pending) => pending,
+            Found::Pending(pending, stale) => (pending, stale),
         };
-        let it = pending.await.ok_or(Rejection::KeysUnavailable)?;
+        let Some(it) = pending.await else { return stale.ok_or(Rejection::KeysUnavailable) };
         self.state().keep(name, &it, self.clock.monotonic());
         Ok(it)
+    }
+
+    /// Notes that a genuine delivery was verified with what goes by this name: it then makes room for nothing that was
+    /// only asked for.
+    pub(super) fn prove(&self, name: &str) {
+        if let Some(kept) = self.state().kept.get_mut(name) {
+            kept.proven = true;
+        }
     }
 
     fn look(
@@ -95,19 +121,21 @@ impl<T: Send + Sync + 'static> Published<T> {
     ) -> Result<Found<T>, Rejection> {
         let now = self.clock.monotonic();
         let mut state = self.state();
+        let mut stale = None;
         if let Some(kept) = state.kept.get(name) {
-            let lifetime = if suits(&kept.it) { KEPT_FOR } else { PAUSE };
-            if now.saturating_sub(kept.since) < lifetime {
+            let (suits, age) = (suits(&kept.it), now.saturating_sub(kept.since));
+            if age < if suits { KEPT_FOR } else { PAUSE } {
                 return Ok(Found::Kept(Arc::clone(&kept.it)));
             }
+            stale = (suits && age < KEPT_FOR + STALE_FOR).then(|| Arc::clone(&kept.it));
         }
-        if let Some(pending) = state.pending.get(name)
-            && (pending.it.peek().is_none() || now.saturating_sub(pending.since) < PAUSE)
+        if let Some(asked) = state.pending.get(name)
+            && (asked.pending.peek().is_none() || now.saturating_sub(asked.since) < PAUSE)
         {
-            return Ok(Found::Pending(pending.it.clone()));
+            return Ok(Found::Pending(asked.pending.clone(), stale));
         }
-        if !state.may_fetch(now) {
-            return Err(Rejection::KeysUnavailable);
+        if !state.may_fetch(name, now) {
+            return stale.map(Found::Kept).ok_or(Rejection::KeysUnavailable);
         }
         let (fetching, parse, wanted) = (fetch(Arc::clone(&self.fetcher)), self.parse, name.to_owned());
         let fetch = async move {
@@ -120,8 +148,8 @@ impl<T: Send + Sync + 'static> Published<T> {
             }
         };
         let pending = fetch.boxed().shared();
-        state.pending.insert(name.to_owned(), Kept { it: pending.clone(), since: now });
-        Ok(Found::Pending(pending))
+        state.pending.insert(name.to_owned(), Asked { pending: pending.clone(), since: now });
+        Ok(Found::Pending(pending, stale))
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
@@ -130,25 +158,24 @@ impl<T: Send + Sync + 'static> Published<T> {
 }
 
 impl<T> State<T> {
-    fn may_fetch(&mut self, now: Duration) -> bool {
-        if now.saturating_sub(self.span.0) >= SPAN {
-            self.span = (now, 0);
-            // Old failures, and fetches that everybody who waited has left.
-            self.pending.retain(|_, it| now.saturating_sub(it.since) < SPAN);
-        }
-        self.span.1 += 1;
-        self.span.1 <= MAX_FETCHES
+    fn may_fetch(&mut self, name: &str, now: Moment) -> bool {
+        // Old failures, and fetches that everybody who waited has left.
+        self.pending.retain(|_, it| now.saturating_sub(it.since) < SPAN);
+        let known = self.kept.contains_key(name);
+        if known { &mut self.for_known } else { &mut self.for_strangers }.take(now)
     }
 
-    fn keep(&mut self, name: &str, it: &Arc<T>, now: Duration) {
+    fn keep(&mut self, name: &str, it: &Arc<T>, now: Moment) {
         // Whoever comes first of those who waited has kept it already.
         if self.pending.remove(name).is_none() {
             return;
         }
+        let proven = self.kept.get(name).is_some_and(|it| it.proven);
         if self.kept.len() >= MAX_KEPT && !self.kept.contains_key(name) {
-            let oldest = self.kept.iter().min_by_key(|(_, it)| it.since).map(|(name, _)| name.clone());
-            oldest.and_then(|name| self.kept.remove(&name));
+            let first = self.kept.iter().min_by_key(|(_, it)| (it.proven, it.since));
+            let first = first.map(|(name, _)| name.clone());
+            first.and_then(|name| self.kept.remove(&name));
         }
-        self.kept.insert(name.to_owned(), Kept { it: Arc::clone(it), since: now });
+        self.kept.insert(name.to_owned(), Kept { it: Arc::clone(it), since: now, proven });
     }
 }

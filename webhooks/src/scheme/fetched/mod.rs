@@ -25,7 +25,6 @@ mod vendor;
 
 #[cfg(feature = "fetch")]
 use std::sync::Arc;
-#[cfg(feature = "fetch")]
 use std::time::Duration;
 
 use http::HeaderName;
@@ -97,6 +96,27 @@ impl Fetched {
             Self::PubSub => BodyCoverage::None,
         };
         Covers { body, time: true, url: false }
+    }
+
+    /// How old a signed time may be, and how far ahead; `None` where a token says itself how long it is good.
+    fn window(self, tolerance: Option<Duration>) -> Option<(Duration, Duration)> {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let (past, future) = match self {
+            // SNS tries for an hour at most, with the time of the first attempt:
+            // https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+            Self::Sns | Self::SnsVersion1 => (120 * MINUTE, 5 * MINUTE),
+            // PayPal goes on for three days, and whether it signs anew is not documented.
+            Self::PayPal | Self::PayPalSandbox => (4 * 24 * 60 * MINUTE, 5 * MINUTE),
+            // https://plaid.com/docs/api/webhooks/webhook-verification/
+            Self::Plaid | Self::PlaidSandbox => (5 * MINUTE, MINUTE),
+            Self::PubSub => return None,
+        };
+        Some((tolerance.unwrap_or(past), tolerance.unwrap_or(future)))
+    }
+
+    /// How long a signature is good in all.
+    pub(super) fn validity(self, tolerance: Option<Duration>) -> Option<Duration> {
+        self.window(tolerance).map(|(past, future)| past.saturating_add(future))
     }
 
     /// Whether there is something that only the source's owner can say: PayPal's webhook id, Plaid's credentials.
@@ -175,6 +195,7 @@ impl Fetched {
             problems.push(SecretProblem::new(0, "this provider has no secrets", "remove it"));
         }
         let claim = |name: &str| expected.claim(name).unwrap_or_default().to_owned();
+        // One alone says nothing: anyone can have a token made for any audience.
         if self == Self::PubSub && (claim("aud").is_empty() || claim("email").is_empty()) {
             let help = "set `expect = { \"claim.aud\" = \"the audience\", \"claim.email\" = \"the pushing account\" }`";
             problems.push(SecretProblem::new(None, "anyone can have Google sign a token", help));
@@ -182,13 +203,16 @@ impl Fetched {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let paypal =
-            |world, fetcher, clock| paypal::PayPalValidator::new(world, secrets, tolerance, fetcher, clock);
-        let sns =
-            |version_1, fetcher, clock| sns::SnsValidator::new(version_1, expected.clone(), fetcher, clock);
+        let window = self.window(tolerance).unwrap_or_default();
+        let paypal = |world, fetcher, clock| {
+            paypal::PayPalValidator::new(world, secrets, expected.clone(), window, fetcher, clock)
+        };
+        let sns = |version_1, fetcher, clock| {
+            sns::SnsValidator::new(version_1, expected.clone(), window, fetcher, clock)
+        };
         #[cfg(feature = "p256")]
         let plaid =
-            |world, fetcher, clock| plaid::PlaidValidator::new(world, secrets, tolerance, fetcher, clock);
+            |world, fetcher, clock| plaid::PlaidValidator::new(world, secrets, window.0, fetcher, clock);
         Ok(match self {
             Self::Sns => Arc::new(sns(false, fetcher, clock)),
             Self::SnsVersion1 => Arc::new(sns(true, fetcher, clock)),

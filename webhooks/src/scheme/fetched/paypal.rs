@@ -18,6 +18,7 @@ use super::url::{PlainUrl, between};
 use crate::clock::Clock;
 use crate::delivery::Delivery;
 use crate::rejection::Rejection;
+use crate::scheme::expect::Expectations;
 use crate::scheme::request::single;
 use crate::scheme::signature::{Timestamp, TimestampPlace, Unit};
 use crate::scheme::validator::{SignatureValidator, Verified};
@@ -33,11 +34,6 @@ const AUTH_ALGO: HeaderName = HeaderName::from_static("paypal-auth-algo");
 /// The one algorithm that PayPal uses.
 const ALGORITHM: &str = "SHA256withRSA";
 
-/// How old a transmission may be: PayPal goes on for three days, and whether it signs anew is not documented.
-const PAST: Duration = Duration::from_secs(4 * 24 * 3_600);
-
-const FUTURE: Duration = Duration::from_secs(300);
-
 /// Which of PayPal's two worlds is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::scheme) enum World {
@@ -49,6 +45,7 @@ pub(in crate::scheme) enum World {
 pub(super) struct PayPalValidator {
     world: World,
     webhook_ids: Vec<Secret>,
+    expected: Expectations,
     timestamp: Timestamp,
     certificates: Published<Certificate>,
 }
@@ -57,18 +54,15 @@ impl PayPalValidator {
     pub(super) fn new(
         world: World,
         webhook_ids: &[Secret],
-        tolerance: Option<Duration>,
+        expected: Expectations,
+        (past, future): (Duration, Duration),
         fetcher: Arc<dyn DynKeyFetcher>,
         clock: Clock,
     ) -> Self {
-        let timestamp = Timestamp {
-            at: TimestampPlace::Header(TRANSMISSION_TIME),
-            unit: Unit::Rfc3339,
-            past: tolerance.unwrap_or(PAST),
-            future: tolerance.unwrap_or(FUTURE),
-        };
+        let timestamp =
+            Timestamp { at: TimestampPlace::Header(TRANSMISSION_TIME), unit: Unit::Rfc3339, past, future };
         let certificates = Published::new(Certificate::parse, fetcher, clock);
-        Self { world, webhook_ids: webhook_ids.to_vec(), timestamp, certificates }
+        Self { world, webhook_ids: webhook_ids.to_vec(), expected, timestamp, certificates }
     }
 }
 
@@ -88,6 +82,8 @@ impl SignatureValidator for PayPalValidator {
         if id.contains('|') || !self.world.is_certificate_url(url) {
             return Err(Rejection::SignatureMismatch);
         }
+        // Whoever expects one certificate's URL has no other fetched.
+        self.expected.check(delivery)?;
         let certificate = self.certificates.get(url, |_| true).await?;
         certificate.check(self.world.subject(), delivery.received_at())?;
         let checksum = crc32fast::hash(delivery.body());
@@ -96,6 +92,7 @@ impl SignatureValidator for PayPalValidator {
             certificate.verify_sha256(content.as_bytes(), &signature).is_ok()
         };
         let index = self.webhook_ids.iter().position(is_for).ok_or(Rejection::SignatureMismatch)?;
+        self.certificates.prove(url);
         self.timestamp.check(signed_at, delivery.received_at())?;
         Ok(Verified::by_secret(index).with_signed_at(signed_at))
     }

@@ -30,9 +30,6 @@ use crate::secret::Secret;
 
 const VERIFICATION: HeaderName = HeaderName::from_static("plaid-verification");
 
-/// How old a token may be, by the same page.
-const PAST: Duration = Duration::from_secs(300);
-
 /// The longest id of a key. Plaid's are UUIDs, of 36 characters.
 const MAX_KEY_ID: usize = 64;
 
@@ -81,12 +78,12 @@ impl PlaidValidator {
     pub(super) fn new(
         world: World,
         credentials: &[Secret],
-        tolerance: Option<Duration>,
+        past: Duration,
         fetcher: Arc<dyn DynKeyFetcher>,
         clock: Clock,
     ) -> Self {
         let keys = Published::new(parse, fetcher, clock);
-        Self { world, credentials: credentials.to_vec(), past: tolerance.unwrap_or(PAST), keys }
+        Self { world, credentials: credentials.to_vec(), past, keys }
     }
 
     /// The key of this id, asked for with each of the credentials until Plaid knows one.
@@ -117,6 +114,7 @@ impl SignatureValidator for PlaidValidator {
         let id = token.key_id().filter(|it| is_key_id(it)).ok_or(Rejection::SignatureMalformed)?;
         let key = self.key(id).await?;
         let claims = token.claims_if(|signed, signature| key.verify(id, signed, signature))?;
+        self.keys.prove(id);
         let hash = hex::encode(Sha256::digest(delivery.body()));
         let claimed = claims.request_body_sha256.as_deref().unwrap_or_default();
         let same_body: bool = hash.as_bytes().ct_eq(claimed.as_bytes()).into();

@@ -6,6 +6,7 @@ pub(super) mod sign;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +21,7 @@ use crate::delivery::Delivery;
 use crate::rejection::Rejection;
 use crate::scheme::expect::Expectations;
 use crate::scheme::json::{self, Extract, JsonPath};
+use crate::scheme::signature::{Timestamp, TimestampPlace, Unit};
 use crate::scheme::validator::{SignatureValidator, Verified};
 
 /// Comes with every message, so that other requests are refused unread.
@@ -54,8 +56,10 @@ const OF_SUBSCRIPTION: [&str; 7] =
 /// Verifies messages of the topics that are expected.
 pub(super) struct SnsValidator {
     expected: Expectations,
+    timestamp: Timestamp,
     certificates: Published<Certificate>,
-    fetcher: Arc<dyn DynKeyFetcher>,
+    /// Subscriptions that were confirmed, by the URL that does it: a message that comes again does not do it again.
+    confirmations: Published<()>,
     fields: Extract,
     /// Whether signatures over SHA-1 will do, which topics make unless they are told otherwise.
     version_1: bool,
@@ -67,14 +71,17 @@ impl SnsValidator {
     pub(super) fn new(
         version_1: bool,
         expected: Expectations,
+        (past, future): (Duration, Duration),
         fetcher: Arc<dyn DynKeyFetcher>,
         clock: Clock,
     ) -> Self {
+        let at = TimestampPlace::Json(JsonPath::parse("$.Timestamp").unwrap_or_else(JsonPath::root));
         let paths: Vec<_> = FIELDS.iter().filter_map(|name| JsonPath::parse(&format!("$.{name}"))).collect();
         Self {
             expected,
-            certificates: Published::new(Certificate::parse, Arc::clone(&fetcher), clock),
-            fetcher,
+            timestamp: Timestamp { at, unit: Unit::Rfc3339, past, future },
+            certificates: Published::new(Certificate::parse, Arc::clone(&fetcher), clock.clone()),
+            confirmations: Published::new(|_| Some(()), fetcher, clock),
             fields: Extract::new(&paths),
             version_1,
         }
@@ -102,12 +109,16 @@ impl SignatureValidator for SnsValidator {
             "1" if self.version_1 => certificate.verify_sha1(content.as_bytes(), &signature)?,
             _ => return Err(Rejection::SignatureMismatch),
         }
+        self.certificates.prove(url);
+        let signed_at = self.timestamp.parse(message.text("Timestamp")?)?;
+        let signed_at = signed_at.ok_or(Rejection::TimestampMalformed)?;
+        self.timestamp.check(signed_at, delivery.received_at())?;
         if message.text("Type")? == "SubscriptionConfirmation" {
             let url = message.text("SubscribeURL").ok().filter(|url| is_subscribe_url(url));
             let url = url.ok_or(Rejection::SignatureMalformed)?;
-            self.fetcher.fetch_boxed(url).await.map_err(|_| Rejection::KeysUnavailable)?;
+            self.confirmations.get(url, |()| true).await?;
         }
-        Ok(Verified::new())
+        Ok(Verified::new().with_signed_at(signed_at))
     }
 
     fn required_headers(&self) -> Vec<HeaderName> {

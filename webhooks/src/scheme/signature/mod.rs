@@ -21,6 +21,8 @@ mod template;
 mod timestamp;
 mod verifier;
 
+use std::time::Duration;
+
 use http::HeaderName;
 
 use super::coded::Coded;
@@ -76,7 +78,7 @@ pub(crate) struct BindOptions {
     /// What providers that sign the URL saw in front of path and query: `https://example.com`.
     pub(crate) public_url: Option<String>,
     /// Replaces the scheme's own tolerance, to the past and to the future.
-    pub(crate) tolerance: Option<std::time::Duration>,
+    pub(crate) tolerance: Option<Duration>,
 }
 
 /// What a signature speaks for.
@@ -140,6 +142,17 @@ impl SignatureScheme {
             _ => None,
         });
         timestamp.into_iter().chain(id).collect()
+    }
+
+    /// How long a signature is good, from the earliest moment at which it is let through to the last; `None` if nothing
+    /// is timed. `tolerance` is the source's own.
+    pub(crate) fn validity(&self, tolerance: Option<Duration>) -> Option<Duration> {
+        match self {
+            Self::Declared(it) => it.timestamp.as_ref()?.validity(tolerance),
+            Self::Coded(it) => it.validity(tolerance),
+            Self::Fetched(it) => it.validity(tolerance),
+            Self::Unsigned => None,
+        }
     }
 
     /// Whether the URL is signed, so that the source cannot do without `public_url`.

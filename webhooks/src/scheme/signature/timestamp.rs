@@ -67,6 +67,13 @@ impl Timestamp {
         }
     }
 
+    /// How long a signature is good in all, where `tolerance` replaces both ends of the window; `None` where nothing is
+    /// timed.
+    pub(super) fn validity(&self, tolerance: Option<Duration>) -> Option<Duration> {
+        let (past, future) = (tolerance.unwrap_or(self.past), tolerance.unwrap_or(self.future));
+        (self.unit != Unit::Text).then(|| past.saturating_add(future))
+    }
+
     /// The text of a time, in this scheme's unit.
     pub(in crate::scheme) fn write(&self, at: SystemTime) -> String {
         let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
