@@ -238,6 +238,11 @@ impl<'a> TableReader<'a> {
         self.keys().filter_map(|name| Some((name, self.string(name)?))).collect()
     }
 
+    /// Every entry as a list of texts, for tables whose keys are names of the user's.
+    pub(crate) fn strings_entries(&self) -> Vec<(&'a str, Vec<String>)> {
+        self.keys().filter_map(|name| Some((name, self.strings(name)?))).collect()
+    }
+
     /// Notes a problem with the value of `key`: "`key` in webhooks.toml: what".
     pub(crate) fn problem(&self, key: &str, what: &str, help: impl Into<String>) {
         self.problems.add(format!("{}: {what}", self.place(key)), help);

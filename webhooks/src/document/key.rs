@@ -35,6 +35,8 @@ pub(crate) enum Kind {
     Tables(Keys),
     /// A table of texts, whose keys are the user's.
     TextsByName,
+    /// A table of texts or lists of them, whose keys are the user's.
+    TextListsByName,
     /// A table of such tables, whose keys are the user's.
     TablesByName(Keys),
 }

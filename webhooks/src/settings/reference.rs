@@ -61,7 +61,7 @@ fn table(page: &mut String, path: &str, keys: Keys) {
                 let _ = writeln!(
                     page,
                     "\n## `[….scheme.variants.NAME]`\n\n{} The keys of `[….scheme.signature]`; and in a table \
-                     `identity`, those of\n`[….scheme.identity]` that say where the id stands, if it is another \
+                     `identity`, those of\n`[….scheme.identity]` that say where id or type stand, if it is another \
                      place with this scheme.",
                     key.about
                 );
@@ -87,6 +87,7 @@ fn value(kind: Kind) -> String {
         Kind::Word(words) => words().iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", "),
         Kind::Name(_) => "a name that [`providers`](crate::providers) lists".to_owned(),
         Kind::TextsByName => "a table of texts".to_owned(),
+        Kind::TextListsByName => "a table of texts, or of lists of them".to_owned(),
         Kind::Table(_) | Kind::Tables(_) | Kind::TablesByName(_) => "a table".to_owned(),
     }
 }

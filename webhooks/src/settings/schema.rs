@@ -98,6 +98,9 @@ fn value(kind: Kind) -> Value {
             json!({ "anyOf": [{ "type": "array", "items": table }, table] })
         }
         Kind::TextsByName => json!({ "type": "object", "additionalProperties": text }),
+        Kind::TextListsByName => {
+            json!({ "type": "object", "additionalProperties": value(Kind::Texts) })
+        }
         Kind::TablesByName(keys) => json!({ "type": "object", "additionalProperties": table(keys) }),
     }
 }

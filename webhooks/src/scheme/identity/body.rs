@@ -67,12 +67,19 @@ fn parameter(value: Value) -> Option<String> {
 }
 
 /// The field that holds JSON, or all parameters as an object; those that come twice become lists.
+///
+/// Nobody signs what a body is said to be. So a body of JSON that is said to be a form is none, and the field that holds
+/// JSON stands alone: else a text inside of a genuine event could be taken for the event.
 fn form(delivery: &Delivery, field: Option<&str>) -> Result<Bytes, Malformed> {
+    if matches!(delivery.body().trim_ascii_start().first(), Some(b'{' | b'[' | b'"')) {
+        return Err(Malformed::Body);
+    }
     let parameters = || form_urlencoded::parse(delivery.body());
     if let Some(field) = field {
         let mut values = parameters().filter(|(name, _)| name == field).map(|(_, value)| value);
         match (values.next(), values.next()) {
             (Some(_), Some(_)) => return Err(Malformed::DuplicateKey),
+            (Some(_), None) if parameters().count() > 1 => return Err(Malformed::Body),
             (Some(json), None) => return Ok(Bytes::from(json.into_owned())),
             (None, _) => {}
         }
@@ -100,8 +107,22 @@ mod tests {
         let json =
             |body, field| form(&delivery(body), field).map(|it| String::from_utf8_lossy(&it).into_owned());
         assert_eq!(json("b=2&a=%2B1&b=3&b=4", None), Ok(r#"{"a":"+1","b":["2","3","4"]}"#.to_owned()));
-        assert_eq!(json("payload=%7B%7D&x=1", Some("payload")), Ok("{}".to_owned()));
+        assert_eq!(json("payload=%7B%7D", Some("payload")), Ok("{}".to_owned()));
         assert_eq!(json("x=1", Some("payload")), Ok(r#"{"x":"1"}"#.to_owned()));
         assert_eq!(json("payload=1&payload=2", Some("payload")), Err(Malformed::DuplicateKey));
+    }
+
+    #[test]
+    fn json_is_no_form() {
+        let form = |body: &'static str, field| {
+            form(&Delivery::new(SourceName::new("x").expect("legal"), body), field)
+        };
+        for body in [r#"{"title":"&payload={}&"}"#, r#" [{"a":"&payload={}"}]"#, r#""&payload={}&""#, "{}"] {
+            assert_eq!(form(body, Some("payload")), Err(Malformed::Body), "{body}");
+            assert_eq!(form(body, None), Err(Malformed::Body), "{body}");
+        }
+        for body in ["x=1&payload=%7B%7D", "payload=%7B%7D&x=1", "payload=%7B%7D&x"] {
+            assert_eq!(form(body, Some("payload")), Err(Malformed::Body), "{body}");
+        }
     }
 }

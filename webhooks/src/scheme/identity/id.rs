@@ -58,7 +58,7 @@ impl Identity {
     }
 
     /// The id of a batch's element: its own; else the delivery's, or the digest of the element, with its
-    /// position, which a redelivery keeps.
+    /// position, which a redelivery keeps. None where it need not have one: two equal elements may then be two events.
     pub(super) fn element_id(
         &self,
         delivery: &Delivery,
@@ -76,11 +76,13 @@ impl Identity {
             Some(id) => Some(id),
             None => self.body_id(facts, |of_element| !of_element)?,
         };
-        let stem = delivery_id.unwrap_or_else(|| match self.plan.id.digest {
+        let stem = match delivery_id {
+            Some(id) => id,
             // What tells two equal elements apart, a time perhaps, may stand beside them.
-            true => digest(delivery.body()),
-            false => digest(element.as_bytes()),
-        });
+            None if self.plan.id.digest => digest(delivery.body()),
+            None if self.plan.id.optional => return Ok(None),
+            None => digest(element.as_bytes()),
+        };
         Ok(Some(format!("{stem}#{position}")))
     }
 

@@ -1,47 +1,14 @@
 //! The keys of an `[identity]` table.
 
-use crate::document::key::Kind::{Flag, Text, Texts, TextsByName, Word};
+use crate::document::key::Kind::{Flag, Table, Text, TextListsByName, Texts, Word};
 use crate::document::key::{Key, Keys};
 
-pub(in crate::scheme) const IDENTITY: Keys = &[
-    ID,
-    &[
-        Key::new("type", Texts, "The path of the event's type, or the first of these that is there."),
-        Key::new("type_header", Text, "The header that has it."),
-        Key::new("type_names", TextsByName, "Names of the header's that the types go by otherwise."),
-        Key::new(
-            "type_check",
-            Text,
-            "The path of the type in the body, where both have it: they must agree.",
-        ),
-        Key::new(
-            "type_action",
-            Text,
-            "The path of what is added behind a dot: `issues` and `opened` are `issues.opened`.",
-        ),
-        Key::new("type_key", Texts, "Paths of members of which just one is there: its name is the type."),
-        Key::new("type_constant", Text, "The type of all events that have no other."),
-        Key::new("payload", Text, "The path of what `Event<T>` is read from.")
-            .or("the whole body, or the batch's element"),
-        Key::new(
-            "batch",
-            Text,
-            "The path of the list of events in a delivery of several; `@` is then the path of one.",
-        ),
-        Key::new(
-            "body",
-            Word(|| vec!["json", "form", "content-type"]),
-            "What the body is; a form is read as an object of its fields.",
-        )
-        .or("json"),
-        Key::new("form_field", Text, "The field of a form that holds JSON."),
-    ],
-];
+pub(in crate::scheme) const IDENTITY: Keys = &[ID, TYPE, OTHERS];
 
 /// The keys that a variant may change.
-pub(in crate::scheme) const VARIANT_IDENTITY: Keys = &[ID];
+pub(in crate::scheme) const VARIANT_IDENTITY: Keys = &[ID, TYPE];
 
-const ID: &[Key] = &[
+pub(super) const ID: &[Key] = &[
     Key::new(
         "id_header",
         Texts,
@@ -59,4 +26,51 @@ const ID: &[Key] = &[
     Key::new("no_id", Flag, "That there is none, so that events are handled each time they come.")
         .or("false"),
     Key::new("bind_body", Flag, "Whether the id is a token that is good for one body only.").or("false"),
+];
+
+pub(super) const TYPE: &[Key] = &[
+    Key::new("type", Texts, "The path of the event's type, or the first of these that is there."),
+    Key::new("type_header", Text, "The header that has it."),
+    Key::new(
+        "type_names",
+        TextListsByName,
+        "What the header's values are called in the body, where it is something else: one of these.",
+    ),
+    Key::new("type_check", Text, "The path of the type in the body, where both have it: they must agree."),
+    Key::new(
+        "type_action",
+        Text,
+        "The path of what is added behind a dot: `issues` and `opened` are `issues.opened`.",
+    ),
+    Key::new("type_key", Texts, "Paths of members of which just one is there: its name is the type."),
+    Key::new("type_constant", Text, "The type of all events that have no other."),
+    Key::new("type_unless", Table(UNLESS), "The type of events in which something else than usual stands."),
+];
+
+const UNLESS: Keys = &[&[
+    Key::new("path", Text, "The path that is looked at."),
+    Key::new("is", Text, "What usually stands there. Where nothing does, the event is a usual one."),
+    Key::new("type", Text, "The type of the others."),
+]];
+
+const OTHERS: &[Key] = &[
+    Key::new("payload", Text, "The path of what `Event<T>` is read from.")
+        .or("the whole body, or the batch's element"),
+    Key::new(
+        "batch",
+        Text,
+        "The path of the list of events in a delivery of several; `@` is then the path of one.",
+    ),
+    Key::new(
+        "batch_within",
+        Texts,
+        "Paths of lists in that list's elements: in the place of an element that has such, what they hold are the events.",
+    ),
+    Key::new(
+        "body",
+        Word(|| vec!["json", "form", "content-type"]),
+        "What the body is; a form is read as an object of its fields.",
+    )
+    .or("json"),
+    Key::new("form_field", Text, "The only field of a form, which holds JSON."),
 ];

@@ -19,8 +19,8 @@ const BATCH: &str = "batch";
 #[derive(Debug, Clone, Default)]
 pub(super) struct TypeSource {
     pub(super) header: Option<HeaderName>,
-    /// What the header's values are called in the body: `Push Hook` is `push`.
-    pub(super) names: BTreeMap<String, String>,
+    /// What the header's values are called in the body: `Push Hook` is `push`, `Issue Hook` is one of several.
+    pub(super) names: BTreeMap<String, Vec<String>>,
     /// The type in the body, which must agree with the header.
     pub(super) check: Option<JsonPath>,
     /// What is joined to the type with a dot: GitHub's `issues` and `opened`.
@@ -31,6 +31,16 @@ pub(super) struct TypeSource {
     pub(super) keys: Vec<JsonPath>,
     /// The type of events that name none.
     pub(super) constant: Option<String>,
+    pub(super) unless: Option<Unless>,
+}
+
+/// The type of events in which another text than the usual one stands at a path: a revocation bears the type of what is
+/// revoked, and says so elsewhere.
+#[derive(Debug, Clone)]
+pub(super) struct Unless {
+    pub(super) path: JsonPath,
+    pub(super) usual: String,
+    pub(super) kind: String,
 }
 
 impl TypeSource {
@@ -41,6 +51,7 @@ impl TypeSource {
         self.keys.retain(of_document);
         self.check = self.check.take().filter(of_document);
         self.action = self.action.take().filter(of_document);
+        self.unless = self.unless.take().filter(|it| of_document(&it.path));
         if self.header.is_none() && self.paths.is_empty() && self.keys.is_empty() {
             self.constant.get_or_insert_with(|| BATCH.to_owned());
         }
@@ -49,6 +60,11 @@ impl TypeSource {
 
 impl Identity {
     pub(super) fn event_type(&self, delivery: &Delivery, facts: &Facts<'_, '_>) -> Result<String, Malformed> {
+        if let (Some(unless), Some(slot)) = (&self.plan.kind.unless, self.unless_slot)
+            && facts.get(slot).is_some_and(|raw| json::text(raw).is_none_or(|it| it != unless.usual))
+        {
+            return Ok(unless.kind.clone());
+        }
         let kind = match self.announced_type(delivery, facts)? {
             Some(kind) => Some(kind),
             None => self.body_type(facts)?,
@@ -79,11 +95,13 @@ impl Identity {
         let checked = self.check_slot.and_then(|slot| facts.get(slot)).and_then(json::text);
         let announced = match (header, checked) {
             (Some(header), Some(body)) => {
-                let listed = source.names.get(header).map(String::as_str);
-                let expected = if source.names.is_empty() { Some(header) } else { listed };
-                match expected {
-                    Some(expected) if expected != body => return Err(Malformed::TypeMismatch),
-                    Some(_) => header.to_owned(),
+                let agreed = match source.names.get(header) {
+                    _ if source.names.is_empty() => Some(header == body),
+                    listed => listed.map(|names| names.iter().any(|it| *it == body)),
+                };
+                match agreed {
+                    Some(false) => return Err(Malformed::TypeMismatch),
+                    Some(true) => header.to_owned(),
                     // Newer than this list, or a stranger's: only the body's word is known to be the provider's.
                     None => body.into_owned(),
                 }

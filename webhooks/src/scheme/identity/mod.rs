@@ -27,11 +27,13 @@ pub(crate) struct Identity {
     plan: Plan,
     document: Extract,
     element: Extract,
+    within: Extract,
     id_slots: Vec<Vec<Slot>>,
     type_slots: Vec<Slot>,
     key_slots: Vec<Slot>,
     check_slot: Option<Slot>,
     action_slot: Option<Slot>,
+    unless_slot: Option<Slot>,
     payload_slot: Option<Slot>,
     batch_slot: Option<Slot>,
 }
@@ -55,6 +57,8 @@ struct Plan {
     kind: TypeSource,
     payload: JsonPath,
     batch: Option<JsonPath>,
+    /// Lists inside of a batch's elements, which hold the events then.
+    within: Vec<JsonPath>,
 }
 
 /// Where a path's finding is: among those of the document, or of the batch's element.
@@ -90,7 +94,7 @@ impl Identity {
             let id = self.id(delivery, &facts)?;
             return Ok(vec![self.part(delivery, &text, &facts, id, None)?]);
         };
-        let elements = elements(document[batch.index]).ok_or(Malformed::BatchMissing)?;
+        let elements = self.events_in(document[batch.index])?;
         let parts = elements.iter().enumerate().map(|(position, raw)| {
             let element = self.element.read(raw.get().as_bytes())?;
             let facts = Facts { document: &document, element: &element };
@@ -105,7 +109,26 @@ impl Identity {
         let Some(batch) = self.batch_slot else { return Vec::new() };
         let document = self.document.read(body).unwrap_or_default();
         let found = document.get(batch.index).copied().flatten();
-        elements(found).unwrap_or_default().into_iter().map(RawValue::get).collect()
+        self.events_in(found).unwrap_or_default().into_iter().map(RawValue::get).collect()
+    }
+
+    /// The elements of a batch; in the place of one that holds lists of events, these.
+    fn events_in<'t>(&self, batch: Option<&'t str>) -> Result<Vec<&'t RawValue>, Malformed> {
+        let elements = list(batch.ok_or(Malformed::BatchMissing)?)?;
+        if self.plan.within.is_empty() {
+            return Ok(elements);
+        }
+        let mut events = Vec::new();
+        for element in elements {
+            let mut lists = self.within.read(element.get().as_bytes())?.into_iter().flatten().peekable();
+            if lists.peek().is_none() {
+                events.push(element);
+            }
+            for raw in lists {
+                events.extend(list(raw)?);
+            }
+        }
+        Ok(events)
     }
 
     /// Whether events of this provider have ids at all.
@@ -133,6 +156,7 @@ impl Identity {
         let mut plan = self.plan.clone();
         if plan.batch.take().is_some() {
             plan.payload = JsonPath::root();
+            plan.within.clear();
             plan.id.paths.retain(|paths| !paths.iter().any(JsonPath::is_of_element));
             plan.kind.leave_elements();
         }
@@ -171,16 +195,19 @@ impl Identity {
         let key_slots = plan.kind.keys.iter().map(&mut slot).collect();
         let check_slot = plan.kind.check.as_ref().map(&mut slot);
         let action_slot = plan.kind.action.as_ref().map(&mut slot);
+        let unless_slot = plan.kind.unless.as_ref().map(|it| slot(&it.path));
         let payload_slot = Some(&plan.payload).filter(|it| !it.is_root()).map(&mut slot);
         let batch_slot = plan.batch.as_ref().map(&mut slot);
         Self {
             document: Extract::new(&document),
             element: Extract::new(&element),
+            within: Extract::new(&plan.within),
             id_slots,
             type_slots,
             key_slots,
             check_slot,
             action_slot,
+            unless_slot,
             payload_slot,
             batch_slot,
             plan,
@@ -208,9 +235,8 @@ impl Identity {
     }
 }
 
-/// The elements of the list that stands where the provider puts its batch.
-fn elements(list: Option<&str>) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(list?).ok()
+fn list(raw: &str) -> Result<Vec<&RawValue>, Malformed> {
+    serde_json::from_str(raw).map_err(|_| Malformed::BatchMissing)
 }
 
 impl From<Flaw> for Malformed {

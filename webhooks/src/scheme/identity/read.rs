@@ -4,11 +4,13 @@ use http::HeaderName;
 
 use super::body::BodyKind;
 use super::id::IdSource;
-use super::kind::TypeSource;
+use super::keys::{ID, TYPE};
+use super::kind::{TypeSource, Unless};
 use super::{Identity, Plan};
 use crate::document::TableReader;
+use crate::document::key::Key;
 use crate::scheme::json::JsonPath;
-use crate::scheme::read::{header, json_path, parse_header, parse_path};
+use crate::scheme::read::{header, json_path, parse_header, parse_path, required};
 use crate::scheme::signature::SignatureScheme;
 
 impl Identity {
@@ -19,9 +21,10 @@ impl Identity {
         let kind = read_type(&reader);
         let payload = optional(&reader, "payload", |key| json_path(&reader, key).map(Some));
         let batch = optional(&reader, "batch", |key| json_path(&reader, key).map(Some));
+        let within = list(&reader, "batch_within", parse_path);
         let plan = || {
             let payload = payload?.unwrap_or_else(|| default_payload(&reader));
-            Some(Plan { body: body?, id: id?, kind: kind?, payload, batch: batch? })
+            Some(Plan { body: body?, id: id?, kind: kind?, payload, batch: batch?, within: within? })
         };
         let plan = plan().filter(|plan| plan.check(&reader));
         reader.finish();
@@ -30,8 +33,8 @@ impl Identity {
 }
 
 impl Identity {
-    /// The same identity under another scheme, with the `[identity]` keys that this scheme changes: those of
-    /// the id.
+    /// The same identity under another scheme, with the `[identity]` keys that this scheme changes: those of the id, of
+    /// the type, or both.
     pub(in crate::scheme) fn with_scheme(
         &self,
         scheme: &SignatureScheme,
@@ -41,9 +44,17 @@ impl Identity {
         match changes {
             None => plan.id.signed = plan.id.is_signed_by(Some(scheme)),
             Some(reader) => {
-                let id = read_id(&reader, Some(scheme));
+                let has = |keys: &[Key]| keys.iter().any(|key| reader.has(key.name));
+                let id = has(ID).then(|| read_id(&reader, Some(scheme)));
+                let kind = has(TYPE).then(|| read_type(&reader));
                 reader.finish();
-                plan.id = id?;
+                plan.id.signed = plan.id.is_signed_by(Some(scheme));
+                if let Some(id) = id {
+                    plan.id = id?;
+                }
+                if let Some(kind) = kind {
+                    plan.kind = kind?;
+                }
             }
         }
         Some(Self::new(plan))
@@ -57,6 +68,10 @@ impl Plan {
             reader.problem("batch", "a batch stands in the document", "write its path with `$`");
             sound = false;
         }
+        if let Some(path) = self.within.iter().find(|it| !it.is_of_element()) {
+            reader.problem("batch_within", &format!("`{path}` is not in an element"), "write `@` for `$`");
+            sound = false;
+        }
         let kind = &self.kind;
         let of_element = |path: &&JsonPath| path.is_of_element();
         let uses = [
@@ -65,6 +80,8 @@ impl Plan {
                 "type",
                 kind.paths.iter().chain(&kind.keys).chain(&kind.check).chain(&kind.action).find(of_element),
             ),
+            ("type_unless", kind.unless.iter().map(|it| &it.path).find(of_element)),
+            ("batch_within", self.within.iter().find(of_element)),
             ("payload", Some(&self.payload).filter(of_element)),
         ];
         for (key, path) in uses {
@@ -126,7 +143,7 @@ fn read_id(reader: &TableReader<'_>, scheme: Option<&SignatureScheme>) -> Option
 fn read_type(reader: &TableReader<'_>) -> Option<TypeSource> {
     let path = |key: &str| optional(reader, key, |key| json_path(reader, key).map(Some));
     let names = match reader.table("type_names") {
-        Some(table) => table.string_entries().into_iter().map(|(name, to)| (name.to_owned(), to)).collect(),
+        Some(table) => table.strings_entries().into_iter().map(|(name, to)| (name.to_owned(), to)).collect(),
         None => Default::default(),
     };
     let header = optional(reader, "type_header", |key| header(reader, key).map(Some));
@@ -134,6 +151,7 @@ fn read_type(reader: &TableReader<'_>) -> Option<TypeSource> {
     let paths = list(reader, "type", parse_path);
     let keys = list(reader, "type_key", parse_path);
     let constant = optional(reader, "type_constant", |key| reader.string(key).map(Some));
+    let unless = optional(reader, "type_unless", |key| read_unless(reader, key).map(Some));
     let source = TypeSource {
         header: header?,
         names,
@@ -142,6 +160,7 @@ fn read_type(reader: &TableReader<'_>) -> Option<TypeSource> {
         paths: paths?,
         keys: keys?,
         constant: constant?,
+        unless: unless?,
     };
     let named = source.header.is_some() || !source.paths.is_empty() || !source.keys.is_empty();
     if !named && source.constant.is_none() {
@@ -150,6 +169,16 @@ fn read_type(reader: &TableReader<'_>) -> Option<TypeSource> {
         return None;
     }
     Some(source)
+}
+
+fn read_unless(reader: &TableReader<'_>, key: &str) -> Option<Unless> {
+    let table = reader.table(key)?;
+    let path =
+        required(&table, "path", "the path that is looked at").and_then(|it| parse_path(&table, "path", &it));
+    let usual = required(&table, "is", "the text that usually stands there");
+    let kind = required(&table, "type", "the type of the others");
+    table.finish();
+    Some(Unless { path: path?, usual: usual?, kind: kind? })
 }
 
 /// `$.a + $.b`: several places that make up one text.

@@ -38,7 +38,7 @@ scheme.identity = { no_id = true, type_constant = "a" }
 scheme.variants.query = { query = "b", algorithm = "token" }
 scheme.variants.json = { json = "$.b", algorithm = "token" }
 scheme.variants.coded = { validator = "adyen", identity = { no_id = true } }
-scheme.variants.token = { header = "X", algorithm = "token", identity = { id = "$.a", id_header = "X-Id", id_digest = false, id_optional = true, bind_body = false } }
+scheme.variants.token = { header = "X", algorithm = "token", identity = { id = "$.a", id_header = "X-Id", id_digest = false, id_optional = true, bind_body = false, type = "$.b", type_header = "X-Type", type_names = { A = "a" }, type_check = "$.b", type_action = "$.c", type_key = "$.d", type_constant = "e", type_unless = { path = "$.f", is = "g", type = "h" } } }
 scheme.acknowledgement = { success = 202, rejected = 403, retries = false, deadline = "1s", retry_horizon = "2d" }
 
 [[sources.positional.scheme.challenges]]
@@ -158,6 +158,11 @@ fn say(path: &str, keys: Keys, said: &mut Said) {
             Kind::Size => BTreeSet::from(["a size such as \"1 MiB\"".to_owned()]),
             Kind::TextsByName => {
                 said.entry(below).or_default().insert("*".to_owned(), texts);
+                BTreeSet::new()
+            }
+            Kind::TextListsByName => {
+                let lists = BTreeSet::from(["a string or a list of strings".to_owned()]);
+                said.entry(below).or_default().insert("*".to_owned(), lists);
                 BTreeSet::new()
             }
             Kind::Table(keys) | Kind::Tables(keys) => {
