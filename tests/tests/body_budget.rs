@@ -56,6 +56,40 @@ async fn no_header_no_read() {
     }
 }
 
+/// Some providers' challenges are unsigned posts, so that a body has to be looked at: no more of it than a challenge has.
+#[tokio::test]
+async fn no_header_hardly_a_read() {
+    let builder = Webhooks::builder()
+        .source("monday", |it| it.secret("a secret of monday's"))
+        .source("woocommerce", |it| it.secret("a secret of the shop's"))
+        .source("dropbox", |it| it.secret("a secret of dropbox'"));
+    let inside = Inside::with(builder).await;
+    let mut service = inside.webhooks.service().expect("secrets");
+    for (provider, challenge, form) in
+        [("monday", r#"{"challenge":"abc"}"#, false), ("woocommerce", "webhook_id=42", true)]
+    {
+        let post =
+            |body: &str| Post::to(provider).body(body).header("content-length", body.len().to_string());
+        let challenged = if form { post(challenge).form() } else { post(challenge) };
+        assert_eq!(inside.send(challenged).await.status, 200, "{provider}");
+        let announced = Post::to(provider).header("content-length", "4097");
+        assert_eq!(answer_to_head(&inside, announced).await, 401, "{provider}");
+
+        // Of a length that nobody announced.
+        let (feeder, body) = fed();
+        let (head, ()) = Post::to(provider).into_request().map(drop).into_parts();
+        for _ in 0..100 {
+            feeder.pieces.send(Bytes::from_static(&[b' '; 1024])).expect("somebody may read");
+        }
+        let reply = service.call(Request::from_parts(head, body)).await.expect("infallible");
+        assert_eq!(reply.status(), 413, "{provider}");
+        assert!(feeder.taken.load(Ordering::Relaxed) <= 5, "{provider}");
+    }
+    // What is no post is no event.
+    let large = Post::at("/webhooks/dropbox?challenge=abc").method(http::Method::GET);
+    assert_eq!(answer_to_head(&inside, large.header("content-length", "4097")).await, 413);
+}
+
 #[tokio::test]
 async fn what_the_head_condemns_is_not_read() {
     let inside = Inside::with(sample::sources(&["github"])).await;

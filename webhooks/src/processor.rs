@@ -80,11 +80,12 @@ impl WebhookProcessor {
         let span = tracing::info_span!(
             "delivery", source = source.name.as_str(), delivery = %id, outcome = Empty, status = Empty
         );
-        let admission = Admission { source: Arc::clone(source), id, began, _passage: passage, span };
+        let admission =
+            Admission { source: Arc::clone(source), id, max_body: 0, began, _passage: passage, span };
         let closed = self.0.inline.life.phase() >= Phase::Closed;
         let judged = if closed { Err(Outcome::ShuttingDown) } else { source.admit(method, headers) };
         match judged {
-            Ok(()) => Ok(admission),
+            Ok(max_body) => Ok(Admission { max_body, ..admission }),
             Err(outcome) => Err(Box::new(self.refuse(&admission, outcome))),
         }
     }
@@ -99,7 +100,7 @@ impl WebhookProcessor {
     ) -> Reply {
         let (source, id, span) = (Arc::clone(&admission.source), admission.id, admission.span.clone());
         let path = async {
-            let verified = match Self::verified(&source, &delivery).await {
+            let verified = match Self::verified(&admission, &delivery).await {
                 Ok(verified) => verified,
                 Err(outcome) => return self.refuse(&admission, outcome),
             };
@@ -121,8 +122,12 @@ impl WebhookProcessor {
         reply(&admission.source, admission.id, outcome)
     }
 
-    async fn verified(source: &Source, delivery: &Delivery) -> Result<Verified, Outcome> {
-        source.limit(delivery)?;
+    async fn verified(admission: &Admission, delivery: &Delivery) -> Result<Verified, Outcome> {
+        let source = &admission.source;
+        // Again, for bodies that did not come through HTTP.
+        if u64::try_from(delivery.body().len()).map_or(true, |length| length > admission.max_body) {
+            return Err(Outcome::BodyTooLarge);
+        }
         source.greet(delivery)?;
         source.verify(delivery).await
     }
@@ -193,6 +198,8 @@ fn reply(source: &Source, id: DeliveryId, outcome: Outcome) -> Reply {
 pub(crate) struct Admission {
     pub(crate) source: Arc<Source>,
     pub(crate) id: DeliveryId,
+    /// How long its body may be, in bytes.
+    pub(crate) max_body: u64,
     began: Instant,
     /// Leaving in order waits for it.
     _passage: Passage,

@@ -63,6 +63,9 @@ pub(crate) struct Source {
     pub(crate) gate: Gate,
 }
 
+/// The longest body, in bytes, of what comes without a signature: a challenge is a few words.
+const MAX_UNSIGNED: u64 = 4 * 1024;
+
 /// Whom a source believes.
 pub(crate) enum Verification {
     /// The provider's scheme, with this source's keys.
@@ -78,8 +81,8 @@ pub(crate) enum Verification {
 }
 
 impl Source {
-    /// What can be refused before a byte of the body is read.
-    pub(crate) fn admit(&self, method: &Method, headers: &HeaderMap) -> Result<(), Outcome> {
+    /// What can be refused before a byte of the body is read; returned is how many may be.
+    pub(crate) fn admit(&self, method: &Method, headers: &HeaderMap) -> Result<u64, Outcome> {
         if !self.methods.contains(method) {
             return Err(Outcome::MethodNotAllowed(self.methods.clone()));
         }
@@ -87,21 +90,20 @@ impl Source {
         {
             return Err(Outcome::ContentEncoding);
         }
-        if method == Method::POST && !self.handshake.may_be_unsigned(method) {
-            self.verification.precheck(headers)?;
-            self.identity.check_headers(headers)?;
-        }
         let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > self.max_body) {
-            return Err(Outcome::BodyTooLarge);
-        }
-        Ok(())
-    }
-
-    /// The limit again, for bodies that did not come through HTTP.
-    pub(crate) fn limit(&self, delivery: &Delivery) -> Result<(), Outcome> {
-        let length = u64::try_from(delivery.body().len()).unwrap_or(u64::MAX);
-        if length > self.max_body { Err(Outcome::BodyTooLarge) } else { Ok(()) }
+        let is_over = |limit| declared.is_some_and(|length| length > limit);
+        let unsigned = self.max_body.min(MAX_UNSIGNED);
+        let limit = if *method == Method::POST {
+            match self.verification.precheck(headers).and_then(|()| self.identity.check_headers(headers)) {
+                Ok(()) => self.max_body,
+                Err(_) if self.handshake.may_be_unsigned(method) && !is_over(unsigned) => unsigned,
+                Err(rejection) => return Err(rejection.into()),
+            }
+        } else {
+            // Events come by `POST`; what comes otherwise is a challenge, or nothing.
+            unsigned
+        };
+        if is_over(limit) { Err(Outcome::BodyTooLarge) } else { Ok(limit) }
     }
 
     /// The answer to a handshake that needs no signature. Whatever else is not a `POST` ends here too.

@@ -35,9 +35,8 @@ impl WebhookService {
             Ok(admitted) => admitted.under(original.map(|it| it.0)),
             Err(reply) => return *reply,
         };
-        match body::read(body, admitted.admission.source.max_body, endpoint.read_timeout, &endpoint.budget)
-            .await
-        {
+        let limit = admitted.admission.max_body;
+        match body::read(body, limit, endpoint.read_timeout, &endpoint.budget).await {
             Ok((body, buffered)) => endpoint.receive(admitted, body, Some(buffered)).await,
             Err(outcome) => endpoint.processor.refuse(&admitted.admission, outcome),
         }

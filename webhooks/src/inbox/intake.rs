@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore};
 
 use super::headers::{self, KeptHeaders};
-use super::{Inbox, InboxError, NewEntry, NewRun, Parcel, Payload, Put, SpentToken, StoredEvent, order};
+use super::{Inbox, InboxError, NewEntry, NewRun, Parcel, Payload, Put, StoredEvent, order};
 use crate::delivery::{Delivery, DeliveryId, SourceName};
 use crate::event::{NewEvent, WebhookEvent};
 use crate::metrics::{self, Gauge};
@@ -57,7 +57,7 @@ impl Intake {
         for job in jobs.iter().filter(|job| job.event.key.is_none()) {
             job.stats.without_id.increment();
         }
-        let tokens = jobs.iter().filter_map(spent_token).collect::<Vec<_>>();
+        let tokens = jobs.iter().filter_map(|job| job.binding.clone()).collect::<Vec<_>>();
         // What nobody listens to leaves no trace but its token.
         let events: Vec<_> = jobs.into_iter().filter(|job| !job.audience.is_empty()).collect();
         let ignored = events.is_empty();
@@ -141,11 +141,6 @@ fn locate(body: &Bytes, payload: Bytes) -> Payload {
         }
         _ => Payload::Own(payload),
     }
-}
-
-fn spent_token(job: &Job) -> Option<SpentToken> {
-    let binding = job.binding.clone()?;
-    Some(SpentToken { retention: binding.retention, binding })
 }
 
 fn refused(error: &InboxError) -> Outcome {

@@ -114,16 +114,8 @@ pub(crate) struct Parcel {
     pub(crate) headers: Vec<u8>,
     pub(crate) body: Bytes,
     /// What the signature covers where it does not cover the body. Remembered for events that nobody listens to as well.
-    pub(crate) tokens: Vec<SpentToken>,
+    pub(crate) tokens: Vec<Binding>,
     pub(crate) events: Vec<NewEntry>,
-}
-
-/// A one-time token, and the body that it came with.
-#[derive(Debug)]
-pub(crate) struct SpentToken {
-    pub(crate) binding: Binding,
-    /// How long it is remembered from now on.
-    pub(crate) retention: Duration,
 }
 
 /// One event to be stored.

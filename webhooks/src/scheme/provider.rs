@@ -99,6 +99,11 @@ impl Provider {
             Acknowledgement::read,
         );
         let example = reader.table("example").and_then(Example::read);
+        let (schemes, json) = (
+            signature.iter().chain(variants.iter().flatten().map(|(_, it)| &it.signature)),
+            identity.as_ref().is_none_or(Identity::is_json),
+        );
+        check_oracles(&reader, &challenges, schemes, json);
         reader.finish();
         let (signature, variants) = (signature?, variants?);
         let schemes = variants.values().map(|it: &Variant| &it.signature).chain([&signature]);
@@ -197,6 +202,26 @@ fn recipient(reader: &TableReader<'_>) -> Option<Vec<String>> {
     let sound =
         |place: &String| place.starts_with("claim.") || parse_path(reader, "recipient", place).is_some();
     places.iter().all(sound).then_some(places)
+}
+
+/// Notes challenges whose answers would be signatures.
+fn check_oracles<'s>(
+    reader: &TableReader<'_>,
+    challenges: &[Option<ChallengeRule>],
+    schemes: impl Iterator<Item = &'s SignatureScheme> + Clone,
+    json: bool,
+) {
+    for (index, rule) in challenges.iter().enumerate() {
+        let signs =
+            |scheme: &SignatureScheme| rule.as_ref().is_some_and(|it| it.signs_events_of(scheme, json));
+        if schemes.clone().any(signs) {
+            reader.problem(
+                "challenges",
+                &format!("number {}: its reply could be the signature of an event", index + 1),
+                "sign the time too, with text between (`content = \"{timestamp}.{body}\"`), or have the challenge signed",
+            );
+        }
+    }
 }
 
 fn read_signature(reader: TableReader<'_>) -> Option<SignatureScheme> {

@@ -208,3 +208,50 @@ fn x_crc_oracle() {
     assert!(matches!(ask("/x?crc_token=%7B%22a%22%3A1%7D"), Some(Err(Malformed::Challenge))));
     assert!(matches!(ask("/x"), Some(Err(Malformed::Challenge))));
 }
+
+/// A word is a form with one field: whoever has it signed by asking for a challenge's answer could send it as an event.
+#[test]
+fn a_challenges_answer_is_no_events_signature() {
+    let described = |content: &str, body: &str, challenge: &str| {
+        read(&format!(
+            r#"
+            [signature]
+            header = "X-Signature"
+            algorithm = "hmac-sha256"
+            content = "{content}"
+            timestamp = {{ header = "X-Time" }}
+            id = {{ header = "X-Id" }}
+            [identity]
+            body = "{body}"
+            no_id = true
+            type_constant = "x"
+            [[challenges]]
+            method = "GET"
+            signed = false
+            input = {{ query = "token", charset = "word" }}
+            reply = {{ text = "{{mac}}", mac = {{ algorithm = "{challenge}" }} }}
+            "#
+        ))
+        .map(drop)
+    };
+    let oracle = "`challenges` in own.toml: number 1: its reply could be the signature of an event";
+    for (content, body) in [
+        ("{body}", "form"),
+        ("{body}", "content-type"),
+        ("{timestamp}{body}", "form"),
+        ("v0-{timestamp}-{body}", "form"),
+        ("{timestamp}{id}", "json"),
+        ("{method}{timestamp}", "json"),
+    ] {
+        assert_eq!(described(content, body, "hmac-sha256"), Err(vec![oracle.to_owned()]), "{content} {body}");
+        assert_eq!(described(content, body, "hmac-sha512"), Ok(()), "{content} {body}");
+    }
+    for (content, body) in [
+        ("{body}", "json"),
+        ("{timestamp}{body}", "json"),
+        ("{timestamp}.{body}", "form"),
+        ("{url}{body}", "form"),
+    ] {
+        assert_eq!(described(content, body, "hmac-sha256"), Ok(()), "{content} {body}");
+    }
+}

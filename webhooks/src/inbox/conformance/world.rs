@@ -9,8 +9,7 @@ use crate::clock::Clock;
 use crate::delivery::SourceName;
 use crate::inbox::record::{EventRecord, Selection};
 use crate::inbox::{
-    Claimed, ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, SpentToken, Wanted,
-    WantedListener,
+    Claimed, ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, Wanted, WantedListener,
 };
 use crate::run::inline::Binding;
 use crate::scheme::Verified;
@@ -129,9 +128,9 @@ pub(in crate::inbox) fn parcel(events: Vec<NewEntry>) -> Parcel {
 
 /// A delivery of these events, whose token came with this body.
 pub(in crate::inbox) fn with_token(token: &str, body: &str, events: Vec<NewEntry>) -> Parcel {
-    let binding =
-        Binding { key: EventKey::new(&source(), &[b"token", token.as_bytes()]), body: body.to_owned() };
-    Parcel { tokens: vec![SpentToken { binding, retention: DAY }], ..parcel(events) }
+    let key = EventKey::new(&source(), &[b"token", token.as_bytes()]);
+    let binding = Binding { key, body: body.to_owned(), retention: DAY };
+    Parcel { tokens: vec![binding], ..parcel(events) }
 }
 
 /// An event of this id, for these listeners, each with its order key.

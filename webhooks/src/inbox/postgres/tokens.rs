@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::time::{self, now};
-use crate::inbox::SpentToken;
+use crate::run::inline::Binding;
 
 /// Ties a token to its body. Who puts the same token down in the same moment waits here for the commit, and sees it.
 const BIND: &str = concat!(
@@ -21,19 +21,15 @@ const FORGET: &str = concat!(
 );
 
 /// Ties the token to its body, for so long. `false`: it is tied to another.
-pub(super) async fn bind(
-    connection: &mut PgConnection,
-    token: &SpentToken,
-    turned: i64,
-) -> sqlx::Result<bool> {
+pub(super) async fn bind(connection: &mut PgConnection, token: &Binding, turned: i64) -> sqlx::Result<bool> {
     let first: String = sqlx::query_scalar(BIND)
         .bind(turned)
-        .bind(token.binding.key.to_string())
-        .bind(&token.binding.body)
+        .bind(token.key.to_string())
+        .bind(&token.body)
         .bind(time::span(token.retention))
         .fetch_one(connection)
         .await?;
-    Ok(first == token.binding.body)
+    Ok(first == token.body)
 }
 
 /// Forgets some of those whose time is over. How many.

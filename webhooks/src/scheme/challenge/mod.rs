@@ -89,6 +89,13 @@ impl ChallengeRule {
         &self.method
     }
 
+    /// Whether its answer could be the signature of an event under this scheme: anyone may ask, and send the answer back.
+    /// `json`: an event's body is, and so holds braces or brackets.
+    pub(super) fn signs_events_of(&self, scheme: &SignatureScheme, json: bool) -> bool {
+        let (Some(algorithm), Some(input)) = (self.reply.mac_algorithm(), &self.input) else { return false };
+        !self.signed && scheme.could_sign(algorithm, |text| input.charset.admits(text), !json)
+    }
+
     /// Whether its input is the secret of all that follows.
     pub(super) fn stores_secret(&self) -> bool {
         self.store

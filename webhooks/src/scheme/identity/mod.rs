@@ -146,6 +146,11 @@ impl Identity {
         self.plan.id.bind_body
     }
 
+    /// Whether every body is JSON, whatever it is said to be.
+    pub(crate) fn is_json(&self) -> bool {
+        self.plan.body == BodyKind::Json
+    }
+
     /// Whether a delivery may hold several events.
     pub(crate) fn is_batch(&self) -> bool {
         self.plan.batch.is_some()

@@ -160,6 +160,16 @@ impl SignatureScheme {
         self.covers().url
     }
 
+    /// Whether what it signs could be a text of these characters alone, so that a MAC of such a text is a signature.
+    /// `body` says whether a body could be one.
+    pub(super) fn could_sign(&self, algorithm: Algorithm, admits: impl Fn(&str) -> bool, body: bool) -> bool {
+        match self {
+            Self::Declared(it) => it.algorithm == algorithm && it.content.could_be_of(admits, body),
+            // Each takes care of itself.
+            Self::Coded(_) | Self::Fetched(_) | Self::Unsigned => false,
+        }
+    }
+
     /// The key that a secret makes for another algorithm of the same provider, for its signed replies; with the name
     /// that it goes by, if keys have names.
     pub(super) fn reply_key(&self, secret: &Secret, algorithm: Algorithm) -> Option<(String, Key)> {

@@ -70,6 +70,17 @@ impl Template {
         self.0.contains(&Piece::Part(part))
     }
 
+    /// Whether the content could be a text of these characters alone. `body` says whether the body could.
+    pub(super) fn could_be_of(&self, admits: impl Fn(&str) -> bool, body: bool) -> bool {
+        self.0.iter().all(|piece| match piece {
+            Piece::Text(text) => admits(text),
+            Piece::Part(Part::Body) => body,
+            // `https://…`
+            Piece::Part(Part::Url) => admits("://"),
+            Piece::Part(_) => true,
+        })
+    }
+
     /// Hands the content to `sink` piece by piece, so that a large body is never copied.
     pub(super) fn feed(&self, parts: &Parts<'_>, secret: &[u8], mut sink: impl FnMut(&[u8])) {
         for piece in &self.0 {
