@@ -73,7 +73,7 @@ pub use rejection::{Malformed, Rejection};
 pub use reply::Reply;
 #[cfg(feature = "fetch")]
 pub use scheme::KeyFetcher;
-pub use scheme::{SignatureValidator, Verified};
+pub use scheme::{BodyCoverage, SignatureValidator, Verified};
 pub use secret::Secret;
 pub use settings::{Settings, settings_schema};
 pub use startup::development::SampleRequest;
@@ -137,6 +137,9 @@ pub mod stores {}
 pub mod docs {
     #[doc = include_str!("docs/settings.md")]
     pub mod settings {}
+
+    #[doc = include_str!(concat!(env!("OUT_DIR"), "/providers.md"))]
+    pub mod providers {}
 
     #[cfg(feature = "test-util")]
     #[doc = include_str!("docs/testing.md")]

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::scheme::{KeyOwner, Provider};
+use crate::scheme::{BodyCoverage, KeyOwner, Provider};
 
 /// What is known about a provider: an entry of the catalogue.
 ///
@@ -58,6 +58,22 @@ impl ProviderInfo {
     /// Whether one delivery may hold several events.
     pub fn sends_batches(&self) -> bool {
         self.0.identity.is_batch()
+    }
+
+    /// How much of the body its signatures speak for.
+    pub fn body_coverage(&self) -> BodyCoverage {
+        self.0.signature.covers().body
+    }
+
+    /// Whether its signatures speak for the event's id. Where they do not, the key of an event holds a digest of the
+    /// content besides.
+    pub fn signs_id(&self) -> bool {
+        self.0.identity.id_is_signed()
+    }
+
+    /// Whether its signatures speak for a time, so that a request that was captured works for a while only.
+    pub fn signs_time(&self) -> bool {
+        self.0.signature.covers().time
     }
 
     /// Whether it signs the URL, so that `public_url` must be set.

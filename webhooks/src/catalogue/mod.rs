@@ -7,8 +7,6 @@ mod github;
 mod hmac;
 mod info;
 mod no_op;
-#[cfg(test)]
-mod page;
 mod single_header;
 mod stripe;
 mod twilio;

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use super::*;
 use crate::delivery::{Delivery, SourceName};
 use crate::rejection::{Malformed, Rejection};
-use crate::scheme::{BindOptions, BodyCoverage, Part, SecretProblem, Stage, Verified, Verifier};
+use crate::scheme::{BindOptions, BodyCoverage, KeyOwner, Part, SecretProblem, Stage, Verified, Verifier};
 use crate::secret::Secret;
 
 const NOW: Duration = Duration::from_secs(1_700_000_000);
@@ -53,6 +53,40 @@ fn every_file_can_be_read() {
         assert_eq!(problems.into_errors(), [], "{name}");
         let provider = provider.expect("a provider");
         assert!(provider.docs.is_some() || name == "hmac", "{name} says where its facts come from");
+    }
+}
+
+/// The page is made by the build script, out of the same files and without the code that reads them here.
+#[test]
+fn the_page_tells_what_is_so() {
+    const PAGE: &str = include_str!(concat!(env!("OUT_DIR"), "/providers.md"));
+    let lines: Vec<_> = PAGE.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(lines.len(), names().count());
+    for (name, line) in names().zip(lines) {
+        let provider = known(name);
+        let cells: Vec<_> = line.replace("\\|", "/").split(" | ").map(str::to_owned).collect();
+        let [first, title, signature, body, id, kind, handshake, evidence] = cells.as_slice() else {
+            panic!("{name}: {} cells", cells.len())
+        };
+        assert_eq!(*first, format!("| `{name}`"));
+        assert!(title.contains(&provider.title), "{name}: {title}");
+        let covered = match provider.signature.covers().body {
+            BodyCoverage::None => "**not at all** signed",
+            BodyCoverage::Partial => "signed **in part**",
+            BodyCoverage::Weak => "signed, **weakly**",
+            BodyCoverage::Full => "signed",
+        };
+        assert_eq!(body, covered, "{name}");
+        assert_eq!(signature.contains("one key for all"), provider.key_owner == KeyOwner::Vendor, "{name}");
+        assert_eq!(signature.matches("`variant = ").count(), provider.variants.len(), "{name}");
+        if let Some(header) = provider.signature.header() {
+            assert!(signature.to_lowercase().contains(header.as_str()), "{name}: {signature}");
+        }
+        assert_eq!(id == "none: not deduplicated", !provider.identity.has_id(), "{name}");
+        assert_eq!(kind.contains("; many in"), provider.identity.is_batch(), "{name}");
+        assert_eq!(handshake.is_empty(), provider.challenges.is_empty(), "{name}");
+        let second_hand = if provider.unverified { "second-hand |" } else { "vendor |" };
+        assert_eq!(evidence, second_hand, "{name}");
     }
 }
 

@@ -36,11 +36,10 @@ pub(crate) use keys::PROVIDER;
 pub(crate) use provider::{Acknowledgement, KeyOwner, Provider};
 pub(crate) use request::Request;
 pub(crate) use sample::Sample;
+pub use signature::BodyCoverage;
 #[cfg(feature = "test-util")]
 pub(crate) use signature::RsaKeys;
-pub(crate) use signature::{
-    BindOptions, BodyCoverage, SecretProblem, SignatureScheme, Verifier, placeholder,
-};
+pub(crate) use signature::{BindOptions, SecretProblem, SignatureScheme, Verifier, placeholder};
 #[cfg(feature = "test-util")]
 pub(crate) use signer::{ProviderKey, Signer};
 pub(crate) use validator::DynSignatureValidator;

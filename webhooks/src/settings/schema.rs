@@ -91,7 +91,9 @@ fn value(kind: Kind) -> Value {
         Kind::Count => number,
         Kind::Duration => json!({ "anyOf": [{ "type": "string", "pattern": DURATION }, number] }),
         Kind::Size => json!({ "anyOf": [{ "type": "string", "pattern": SIZE }, number] }),
-        Kind::Word(words) | Kind::Name(words) => json!({ "enum": words() }),
+        Kind::Word(words) => json!({ "enum": words() }),
+        // Completed; the startup knows better than a file which names there are.
+        Kind::Name(words) => json!({ "anyOf": [{ "enum": words() }, text] }),
         Kind::Table(keys) => table(keys),
         Kind::Tables(keys) => {
             let table = table(keys);

@@ -10,7 +10,7 @@ use super::place::{Place, Texts, json_text};
 use super::public_key::PublicKey;
 use super::secret_form::SecretForm;
 use super::template::{Part, Parts, Template};
-use super::timestamp::{Timestamp, TimestampPlace};
+use super::timestamp::{Timestamp, TimestampPlace, Unit};
 use super::{BodyCoverage, Covers};
 use crate::rejection::Rejection;
 use crate::scheme::request::{Request, single, unlisted};
@@ -63,9 +63,15 @@ impl Declared {
         let hashes = self.algorithm != Algorithm::Token;
         Covers {
             body: self.covers_body.unwrap_or(if hashes { body } else { BodyCoverage::None }),
-            time: hashes && self.content.has(Part::Timestamp),
+            time: hashes && self.timestamp.as_ref().is_some_and(|it| self.signs_time(it)),
             url: hashes && self.content.has(Part::Url),
         }
+    }
+
+    /// Whether the time is read, and signed: by itself, or with the body that it stands in.
+    fn signs_time(&self, timestamp: &Timestamp) -> bool {
+        let part = if matches!(timestamp.at, TimestampPlace::Json(_)) { Part::Body } else { Part::Timestamp };
+        timestamp.unit != Unit::Text && (self.content.has(part) || self.content.has(Part::Timestamp))
     }
 
     pub(super) fn signs_header(&self, name: &HeaderName) -> bool {

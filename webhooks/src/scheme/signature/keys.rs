@@ -1,5 +1,6 @@
 //! The keys of a `[signature]` table.
 
+use super::BodyCoverage;
 use super::format::Encoding;
 use super::key::Algorithm;
 use super::secret_form::SecretForm;
@@ -31,8 +32,9 @@ pub(in crate::scheme) const SIGNATURE: Keys = &[&[
     Key::new("require", TextsByName, "Headers that must have exactly this value."),
     Key::new("key_id_header", Text, "The header that names which secret signed; secrets are then written `keyid:secret`."),
     Key::new("url_decode", Text, "Characters of the URL that are signed as themselves though they come percent-encoded."),
-    Key::new("covers_body", Word(coverages), "How much of the body the signature speaks for, where `content` does not tell."),
-    Key::new("validator", Word(validators), "A scheme in code, which this language cannot express, in the place of all other keys."),
+    Key::new("covers_body", Word(|| words(&BodyCoverage::NAMES)), "How much of the body the signature speaks for, where `content` does not tell."),
+    Key::new("validator", Word(validators), "A scheme in code, which this language cannot express, in the place of all other keys but the next and `covers_body`."),
+    Key::new("summary", Text, "What such a scheme signs, how, and where the signature stands, for people to read."),
 ]];
 
 const TIMESTAMP: Keys = &[&[
@@ -58,10 +60,6 @@ fn algorithms() -> Vec<&'static str> {
 
 fn formats() -> Vec<&'static str> {
     vec!["raw", "prefix", "pairs", "labelled", "positional"]
-}
-
-fn coverages() -> Vec<&'static str> {
-    vec!["full", "weak", "partial", "none"]
 }
 
 fn validators() -> Vec<&'static str> {

@@ -89,15 +89,24 @@ pub(crate) struct Covers {
     pub(crate) url: bool,
 }
 
-/// How much of the body a signature speaks for.
+/// How much of the body a signature speaks for. The more, the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum BodyCoverage {
+#[non_exhaustive]
+pub enum BodyCoverage {
+    /// Nothing of it: a token or a secret says who sends, and whoever has seen it can send anything.
     None,
     /// Some fields of it.
     Partial,
     /// All of it, but another body with the same signature can be made.
     Weak,
+    /// All of it.
     Full,
+}
+
+impl BodyCoverage {
+    /// What the language calls them.
+    const NAMES: [(&'static str, Self); 4] =
+        [("full", Self::Full), ("weak", Self::Weak), ("partial", Self::Partial), ("none", Self::None)];
 }
 
 impl SignatureScheme {

@@ -23,7 +23,9 @@ impl SignatureScheme {
             let coded = Coded::NAMES.map(|(name, it)| (name, Self::Coded(it)));
             let fetched = Fetched::NAMES.map(|(name, it)| (name, Self::Fetched(it)));
             let all: Vec<_> = coded.into_iter().chain(fetched).collect();
-            return reader.one_of("validator", &all);
+            let scheme = reader.one_of("validator", &all);
+            describe(reader, scheme.as_ref());
+            return scheme;
         }
         let mut words: Vec<(&str, Option<Sign>)> =
             Algorithm::NAMES.iter().map(|(name, it)| (*name, Some(Sign::With(*it)))).collect();
@@ -85,13 +87,7 @@ impl Declared {
         let key_id = or_default(reader, "key_id_header", |key| header(reader, key).map(Some), None);
         let repeatable = or_default(reader, "repeatable", |key| reader.boolean(key), false);
         let url_decode = or_default(reader, "url_decode", |key| nonempty(reader, key), String::new());
-        let coverage = [
-            ("full", Some(BodyCoverage::Full)),
-            ("weak", Some(BodyCoverage::Weak)),
-            ("partial", Some(BodyCoverage::Partial)),
-            ("none", Some(BodyCoverage::None)),
-        ];
-        let covers_body = or_default(reader, "covers_body", |key| reader.one_of(key, &coverage), None);
+        let covers_body = or_default(reader, "covers_body", |key| read_coverage(reader, key).map(Some), None);
         let scheme = Self {
             places: places?,
             repeatable: repeatable?,
@@ -109,6 +105,26 @@ impl Declared {
         };
         scheme.check(reader).then_some(scheme)
     }
+}
+
+/// What is said of a scheme in code must be so; without it nobody could read what the code does.
+fn describe(reader: &TableReader<'_>, scheme: Option<&SignatureScheme>) {
+    reader.string("summary");
+    let said = or_default(reader, "covers_body", |key| read_coverage(reader, key).map(Some), None);
+    if let (Some(Some(said)), Some(scheme)) = (said, scheme)
+        && said != scheme.covers().body
+    {
+        let (name, _) = BodyCoverage::NAMES.into_iter().find(|(_, it)| *it == scheme.covers().body).unzip();
+        reader.problem(
+            "covers_body",
+            "the scheme in code covers another part of it",
+            format!("write \"{}\", or leave it out", name.unwrap_or_default()),
+        );
+    }
+}
+
+fn read_coverage(reader: &TableReader<'_>, key: &str) -> Option<BodyCoverage> {
+    reader.one_of(key, &BodyCoverage::NAMES)
 }
 
 fn places(reader: &TableReader<'_>, basic: bool) -> Option<Vec<Place>> {

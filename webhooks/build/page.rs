@@ -1,52 +1,38 @@
-//! `docs/providers.md`: the catalogue as a page. `WEBHOOKS_TEST_UPDATE=1 cargo test` writes it.
+//! The catalogue as a page, `webhooks::docs::providers`.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use toml::{Table, Value};
 
-use super::FILES;
-
-#[test]
-fn the_page_is_current() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/providers.md");
-    let page = page();
-    if std::env::var_os("WEBHOOKS_TEST_UPDATE").is_some() {
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder to write to");
-        std::fs::write(&path, &page).expect("a page");
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == page,
-        "docs/providers.md is stale: WEBHOOKS_TEST_UPDATE=1 cargo test -p webhooks the_page"
-    );
-}
-
-fn page() -> String {
+/// Every provider, a line each.
+pub(crate) fn page(providers: &[(String, Table)]) -> String {
     let mut page = String::from(
-        "# Providers\n\n\
-         Written from `webhooks/src/catalogue/*.toml` by a test; change those.\n\n\
-         *Evidence*: **vendor** means that the vendor's documentation, library or tests were read. Where it says\n\
-         **second-hand**, nobody has compared the description with anything of the vendor's: try it with a real delivery\n\
-         before you rely on it.\n\n\
-         | name | provider | signature | id | type | handshake | evidence |\n\
-         |---|---|---|---|---|---|---|\n",
+        "Every provider that a source can be of, written from the catalogue's files.\n\n\
+         *Body*: how much of it the signature speaks for. **weakly**: another body with the same signature can be made.\n\
+         **in part**: some fields of it. **not at all**: whoever sees one request can send anything with what vouches\n\
+         for it, so that the way here must be TLS to the end. *One key for all*: the vendor signs for all of its customers\n\
+         with it, so that a source needs an `expect`. *Evidence*: **vendor** means that the vendor's documentation, library\n\
+         or tests were read. Where it says **second-hand**, nobody has compared the description with anything of the\n\
+         vendor's: try it with a real delivery before you rely on it.\n\n\
+         | name | provider | signature | body | id | type | handshake | evidence |\n\
+         |---|---|---|---|---|---|---|---|\n",
     );
-    for (name, text) in FILES {
-        let provider: Table = toml::from_str(text).expect("TOML");
-        let identity = table(&provider, "identity");
-        let title = match string(&provider, "docs") {
-            Some(docs) => format!("[{}]({docs})", string(&provider, "title").unwrap_or(name)),
-            None => string(&provider, "title").unwrap_or(name).to_owned(),
+    for (name, provider) in providers {
+        let identity = table(provider, "identity");
+        let title = match string(provider, "docs") {
+            Some(docs) => format!("[{}]({docs})", string(provider, "title").unwrap_or(name)),
+            None => string(provider, "title").unwrap_or(name).to_owned(),
         };
         let cells = [
             format!("`{name}`"),
             title,
-            signatures(&provider),
+            signatures(provider),
+            body(provider).to_owned(),
             id(identity),
             kind(identity),
-            handshakes(&provider),
-            if flag(&provider, "unverified") { "second-hand".to_owned() } else { "vendor".to_owned() },
+            handshakes(provider),
+            if flag(provider, "unverified") { "second-hand" } else { "vendor" }.to_owned(),
         ];
         let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
         let _ = writeln!(page, "| {} |", cells.join(" | "));
@@ -60,12 +46,28 @@ fn signatures(provider: &Table) -> String {
         let variant = variant.as_table().map(signature).unwrap_or_default();
         lines.push(format!("`variant = \"{name}\"`: {variant}"));
     }
+    if string(provider, "key_owner") == Some("vendor") {
+        lines.push("one key for all".to_owned());
+    }
     lines.join("<br>")
 }
 
+/// How much of the body is signed.
+fn body(provider: &Table) -> &'static str {
+    let scheme = table(provider, "signature");
+    let signs = !matches!(string(scheme, "algorithm"), Some("token" | "basic" | "none"))
+        && string(scheme, "content").is_none_or(|content| content.contains("{body}"));
+    match string(scheme, "covers_body").unwrap_or(if signs { "full" } else { "none" }) {
+        "full" => "signed",
+        "weak" => "signed, **weakly**",
+        "partial" => "signed **in part**",
+        _ => "**not at all** signed",
+    }
+}
+
 fn signature(scheme: &Table) -> String {
-    if string(scheme, "validator").is_some() {
-        return "a scheme of its own".to_owned();
+    if let Some(summary) = string(scheme, "summary") {
+        return summary.to_owned();
     }
     let place = ["header", "json", "query"].iter().find_map(|key| Some(codes(scheme.get(*key)?)));
     let place = place.unwrap_or_else(|| "`Authorization`".to_owned());
@@ -130,7 +132,7 @@ fn codes(value: &Value) -> String {
 }
 
 fn table<'t>(table: &'t Table, key: &str) -> &'t Table {
-    static EMPTY: std::sync::LazyLock<Table> = std::sync::LazyLock::new(Table::new);
+    static EMPTY: LazyLock<Table> = LazyLock::new(Table::new);
     table.get(key).and_then(Value::as_table).unwrap_or(&EMPTY)
 }
 
