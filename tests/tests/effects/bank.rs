@@ -117,12 +117,18 @@ impl Bank {
     }
 
     /// Waits until the server has this many sessions in this database that match.
-    pub(crate) async fn until_sessions(&self, count: usize, that: &str) {
+    pub(crate) async fn until_sessions(&self, count: i64, that: &str) {
         let sql = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
              AND pid <> pg_backend_pid() AND {that}"
         );
-        until(async || self.server.query_in(&self.url, &sql) == count.to_string()).await;
+        until(async || self.count(&sql).await == count).await;
+    }
+
+    /// One number, asked for without blocking the thread that what is under test may run on.
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await.expect("a number")
     }
 }
 
