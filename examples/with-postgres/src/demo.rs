@@ -10,6 +10,7 @@ use sha2::Sha256;
 use sqlx::PgPool;
 use webhooks::{Webhooks, listeners};
 
+use crate::money;
 use crate::trouble::Trouble;
 
 const SECRET: &str = "whsec_of_the_demonstration";
@@ -98,8 +99,4 @@ fn payer(number: i64) -> &'static str {
 
 fn amount(number: i64) -> i64 {
     100 + 37 * number
-}
-
-pub(crate) fn money(cents: i64) -> String {
-    format!("{}.{:02}", cents / 100, cents % 100)
 }

@@ -9,8 +9,8 @@
 
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
 
+use sqlx::Postgres;
 use sqlx::postgres::PgListener;
-use sqlx::{PgPool, Postgres};
 use tokio::net::TcpListener;
 use trouble::Trouble;
 use webhooks::{Event, State, Tx, WebhookEvent, webhook_listener};
@@ -40,16 +40,17 @@ async fn on_paid(
         .bind(event.id())
         .execute(&mut *tx)
         .await?;
-    sqlx::query(
+    let balance: i64 = sqlx::query_scalar(
         "INSERT INTO balances (customer, cents) VALUES ($1, $2)
-         ON CONFLICT (customer) DO UPDATE SET cents = balances.cents + excluded.cents",
+         ON CONFLICT (customer) DO UPDATE SET cents = balances.cents + excluded.cents RETURNING cents",
     )
     .bind(&payment.customer)
     .bind(payment.amount)
-    .execute(&mut *tx)
+    .fetch_one(&mut *tx)
     .await?;
-    // Told to whoever listens, when it is committed.
-    sqlx::query("SELECT pg_notify('credited', $1)").bind(&payment.customer).execute(&mut *tx).await?;
+    // Heard by whoever listens, once it is committed.
+    let news = format!("{} has {}", payment.customer, money(balance));
+    sqlx::query("SELECT pg_notify('credited', $1)").bind(news).execute(&mut *tx).await?;
     trouble.strike(&event, &mut tx).await
 }
 
@@ -84,20 +85,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             sample.curl(&address.to_string())
         );
     }
-    let told = tokio::spawn(tell(database.pool.clone()));
+    let mut credited = PgListener::connect_with(&database.pool).await?;
+    credited.listen("credited").await?;
+    let told = tokio::spawn(tell(credited));
     webhooks.serve_on(listener).await?;
     told.abort();
     Ok(())
 }
 
-/// Prints a balance whenever it has changed.
-async fn tell(pool: PgPool) -> sqlx::Result<()> {
-    let mut credited = PgListener::connect_with(&pool).await?;
-    credited.listen("credited").await?;
+/// Prints each balance that has changed.
+async fn tell(mut credited: PgListener) -> sqlx::Result<()> {
     loop {
-        let customer = credited.recv().await?.payload().to_owned();
-        let balance = sqlx::query_scalar("SELECT cents FROM balances WHERE customer = $1").bind(&customer);
-        let cents: i64 = balance.fetch_one(&pool).await?;
-        println!("  ✔ {customer} has {}", demo::money(cents));
+        println!("  ✔ {}", credited.recv().await?.payload());
     }
+}
+
+fn money(cents: i64) -> String {
+    format!("{}.{:02}", cents / 100, cents % 100)
 }

@@ -118,6 +118,35 @@ fn quickstart_demonstrates_itself() {
     assert_eq!(statuses, ["  → 200", "  → 200", "  → 401"]);
 }
 
+/// With a PostgreSQL of its own, that is gone with it.
+#[test]
+fn with_postgres_adds_up() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let process = Program::built("with-postgres").arg("--demo").current_dir(folder.path()).start();
+    let status = process.wait(PATIENCE);
+    assert!(status.success(), "{}", process.output());
+    let balances: Vec<_> =
+        process.stdout().to_the_end().into_iter().filter(|line| line.ends_with("as it should be")).collect();
+    let expected = ["ada         89.70", "grace      107.46", "edsger      59.80", "barbara     71.64"];
+    assert_eq!(balances, expected.map(|balance| format!("  ✔ {balance}, as it should be")));
+}
+
+#[tokio::test]
+async fn with_postgres_tells_each_change_once() {
+    let example = Example::start("with-postgres");
+    for _ in 0..3 {
+        assert_eq!(example.send(payment("evt_1")).await.status, 200);
+    }
+    assert_eq!(example.send(payment("evt_2")).await.status, 200);
+    example.process.stdout().line(|line| line == "  ✔ somebody has 84.00").await;
+    example.process.terminate();
+    let status = example.process.wait(PATIENCE);
+    assert!(status.success(), "{status}\n{}", example.process.output());
+    let told = example.process.stdout().to_the_end();
+    let told: Vec<_> = told.iter().filter(|line| line.contains('✔')).collect();
+    assert_eq!(told, ["  ✔ somebody has 42.00", "  ✔ somebody has 84.00"]);
+}
+
 #[tokio::test]
 async fn receiver_prints_an_event_as_a_line() {
     let folder = tempfile::tempdir().expect("a temporary folder");
