@@ -99,6 +99,9 @@ pub(crate) async fn a_settlement_that_was_not_heard_of_is_known_again(server: Op
     let server = server.start();
     let relay = Relay::to(server.address()).await;
     let store = connect(&relay.redis_url()).await;
+    // The server has the script: what is sent next is the settlement itself.
+    let before = token(&store, "before").await;
+    assert!(store.settle(&key("before"), before, &completed()).await.expect("an answer"));
     let dead = Settlement { state: Settled::Dead, ..released(Vec::new()) };
     let mut settlements = Vec::new();
     for (id, settlement) in [("1", completed()), ("2", released(Vec::new())), ("3", dead)] {
