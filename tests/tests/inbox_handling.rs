@@ -351,39 +351,3 @@ async fn drain_finishes_what_runs_and_claims_nothing_more() {
     let refused = inside.send(sample::of("stripe", "evt_2")).await;
     assert_eq!((refused.status, &*reason(&refused)), (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"));
 }
-
-#[tokio::test]
-async fn a_second_process_is_kept_out() {
-    let folder = InboxFolder::new();
-    let _first = Inside::with(folder.sources(&["stripe"])).await;
-    let second = folder.sources(&["stripe"]).listener(Recorder::new("stripe")).build().await;
-    let error = second.expect_err("the inbox is another's").to_string();
-    assert!(error.contains("another process's"), "{error}");
-}
-
-#[tokio::test]
-async fn a_signatures_header_cannot_be_kept_whatever_it_is_called() {
-    let folder = InboxFolder::new().setting("keep_headers = [\"X-Trello-Webhook\"]");
-    let builder = folder.sources(&[]).source("trello", |source| source.secret("a secret of some length"));
-    let error = builder.listener(Recorder::new("trello")).build().await.expect_err("it is a signature");
-    let complaint = "`X-Trello-Webhook` in webhooks.inbox.keep_headers carries the signature of";
-    assert!(error.to_string().contains(complaint), "{error}");
-}
-
-#[tokio::test]
-async fn settings_that_do_not_fit_are_found_at_startup() {
-    let builder = sample::sources(&["stripe"]).source("stripe", |source| source.inbox(true));
-    let error = builder.listener(Recorder::new("stripe")).build().await.expect_err("there is no inbox");
-    assert!(error.to_string().contains("no inbox is configured"), "{error}");
-    for (line, complaint) in [
-        ("max_attempts = 0", "with 0, nothing could ever run"),
-        ("keep_headers = [\"Authorization\"]", "proves an identity"),
-        ("keep_dome = \"1d\"", "keep_done"),
-    ] {
-        let folder = InboxFolder::new().setting(line);
-        let error = folder.sources(&["stripe"]).listener(Recorder::new("stripe")).build().await;
-        let error = error.expect_err(line).to_string();
-        assert!(error.contains(complaint), "{error}");
-        assert!(!folder.file().exists(), "what does not start leaves no file behind");
-    }
-}

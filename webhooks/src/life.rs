@@ -49,6 +49,9 @@ impl Drop for Upkeep {
 pub(crate) struct Passage(Arc<UnderWay>);
 
 impl Life {
+    /// Cancelled runs still release their claims; a store that hangs must not hold the process for ever.
+    pub(crate) const LAST_MOMENTS: Duration = Duration::from_secs(5);
+
     pub(crate) fn new() -> Self {
         Self { phase: watch::Sender::new(Phase::Ready), under_way: Arc::default() }
     }
@@ -84,8 +87,7 @@ impl Life {
         self.enter(Phase::Closed);
         if tokio::time::timeout(grace, self.idle()).await.is_err() {
             self.enter(Phase::Cancelled);
-            // Cancelled runs still release their claims; a store that hangs must not hold the process for ever.
-            let _ = tokio::time::timeout(Duration::from_secs(5), self.idle()).await;
+            let _ = tokio::time::timeout(Self::LAST_MOMENTS, self.idle()).await;
         }
     }
 

@@ -51,10 +51,14 @@ impl InboxFolder {
         self.place.join("webhooks.toml")
     }
 
-    /// All that is on disk, the write-ahead log included.
+    /// All that is on disk, the write-ahead log included. Read by another process: whoever opens and closes a file that
+    /// he has an inbox in gives up its locks.
     pub fn bytes(&self) -> Vec<u8> {
         let files = std::fs::read_dir(&self.place).expect("the folder is there");
-        files.flat_map(|file| std::fs::read(file.expect("a file").path()).expect("a file")).collect()
+        let paths = files.map(|file| file.expect("a file").path());
+        let read = std::process::Command::new("cat").args(paths).output().expect("there is a `cat`");
+        assert!(read.status.success());
+        read.stdout
     }
 
     /// A builder with the inbox and a source for each of these providers.
@@ -69,6 +73,13 @@ impl InboxFolder {
 
     /// Starts a probe with the source `stripe`, whose secret is that of the samples.
     pub fn start_probe(&self) -> InboxProbe {
+        let probe = self.launch_probe(|program| program);
+        probe.process.wait_until_listening(probe.address);
+        probe
+    }
+
+    /// Starts one, changed in some way, without waiting until it listens.
+    pub fn launch_probe(&self, change: impl FnOnce(Program) -> Program) -> InboxProbe {
         let file = self.settings_file();
         let secret = sample::secret("stripe");
         let inbox = self.table("webhooks.inbox");
@@ -79,9 +90,7 @@ impl InboxFolder {
             .env("WEBHOOKS_CONFIG", &file)
             .env("WEBHOOKS_HTTP__BIND", address.to_string())
             .env("WEBHOOKS_DRAIN_DELAY", "0s");
-        let process = program.start();
-        process.wait_until_listening(address);
-        InboxProbe { process, address }
+        InboxProbe { process: change(program).start(), address }
     }
 
     fn table(&self, name: &str) -> String {

@@ -100,6 +100,15 @@ pub(crate) trait Inbox: Send + Sync + 'static {
     fn forget_event(&self, key: EventKey) -> BoxFuture<'_, Result<bool, InboxError>>;
 }
 
+/// How an inbox is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// To work it off. Where only one process may, one that is being replaced is waited for so long.
+    Worker { patience: Duration },
+    /// To look in and to mark, beside whoever works it off.
+    Operator,
+}
+
 /// Three attempts that never settled make a run dead: an event that kills its process must not do so for ever.
 pub(crate) const MAX_UNSETTLED: u32 = crate::store::ClaimTerms::MAX_UNSETTLED;
 

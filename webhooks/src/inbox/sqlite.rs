@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 
 use super::record::{EventRecord, EventSummary, Replayed, Selection};
-use super::{Claimed, End, Fence, Inbox, InboxError, ListenerCount, Parcel, Put, Wanted};
+use super::{Access, Claimed, End, Fence, Inbox, InboxError, ListenerCount, Parcel, Put, Wanted};
 use crate::clock::{Clock, Moment};
 use crate::store::EventKey;
 use leases::Leases;
@@ -21,6 +21,7 @@ mod leases;
 mod load;
 mod open;
 mod ordered;
+mod owner;
 mod put;
 mod query;
 mod schema;
@@ -55,8 +56,7 @@ pub(crate) struct SqliteOptions {
     pub(crate) keep_dead: Duration,
     pub(crate) max_pending: u64,
     pub(crate) clock: Clock,
-    /// To work the inbox off, which only one process may; an operator's tool only looks and marks.
-    pub(crate) exclusive: bool,
+    pub(crate) access: Access,
 }
 
 /// The time by both clocks, since one may be set and the other not be read by another process.

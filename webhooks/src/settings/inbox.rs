@@ -68,12 +68,20 @@ impl InboxConfig {
 impl InboxKind {
     const USUAL_PATH: &str = "webhooks.db";
 
-    /// `None`: none is wanted, or it is not clear which.
+    /// The embedded one, if none is named. `None`: none is wanted, or it is not clear which.
     fn read(table: &TableReader<'_>) -> Option<Self> {
         let path = table.string("path").map_or_else(|| Self::USUAL_PATH.into(), Into::into);
         let url = table.string("url");
         let connections = positive_number(table, "max_connections").unwrap_or(16);
         let max_connections = u32::try_from(connections).unwrap_or(u32::MAX);
+        if !table.has("provider") {
+            if url.is_some() {
+                let help = "write `provider = \"postgres\"`";
+                table.problem("provider", "is missing, and `url` is PostgreSQL's", help);
+                return None;
+            }
+            return Some(Self::Sqlite { path });
+        }
         match table.one_of("provider", &[("none", 0), ("sqlite", 1), ("postgres", 2)])? {
             0 => None,
             1 => Some(Self::Sqlite { path }),

@@ -74,9 +74,9 @@ const INBOX: Keys = &[&[
     Key::new(
         "provider",
         Word(|| vec!["none", "sqlite", "postgres"]),
-        "Where deliveries are stored; `none`: listeners run inline.",
+        "Where deliveries are stored, if there is this table; `none`: listeners run inline.",
     )
-    .or("none"),
+    .or("sqlite"),
     Key::new("path", Text, "SQLite's file, on a local disk.").or("webhooks.db"),
     Key::new("url", Text, "PostgreSQL's: `postgres://user@host/database`."),
     Key::new("max_connections", Count, "To PostgreSQL, besides two for renewals and notifications.").or("16"),

@@ -4,20 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::inbox::Inbox;
+use crate::inbox::{Access, Inbox};
 use crate::problem::Problems;
 use crate::secret::Secret;
 use crate::settings::inbox::{InboxConfig, InboxKind};
 
-/// Opens the engine. `exclusive`: to work it off, where only one process may.
+/// Opens the engine.
 pub(super) async fn open(
     settings: &InboxConfig,
     clock: &Clock,
-    exclusive: bool,
+    access: Access,
     problems: &Problems,
 ) -> Option<Arc<dyn Inbox>> {
     match &settings.provider {
-        InboxKind::Sqlite { path } => open_sqlite(settings, path, clock, exclusive, problems).await,
+        InboxKind::Sqlite { path } => open_sqlite(settings, path, clock, access, problems).await,
         InboxKind::Postgres { url, max_connections } => {
             open_postgres(settings, url, *max_connections, clock, problems).await
         }
@@ -29,7 +29,7 @@ async fn open_sqlite(
     settings: &InboxConfig,
     path: &Path,
     clock: &Clock,
-    exclusive: bool,
+    access: Access,
     problems: &Problems,
 ) -> Option<Arc<dyn Inbox>> {
     use crate::inbox::InboxError;
@@ -41,7 +41,7 @@ async fn open_sqlite(
         keep_dead: settings.keep_dead,
         max_pending: settings.max_pending,
         clock: clock.clone(),
-        exclusive,
+        access,
     };
     // It waits for the disk, and for a process that is being replaced.
     let opened = tokio::task::spawn_blocking(|| SqliteInbox::open(options)).await;
@@ -67,7 +67,7 @@ async fn open_sqlite(
     _: &InboxConfig,
     _: &Path,
     _: &Clock,
-    _: bool,
+    _: Access,
     problems: &Problems,
 ) -> Option<Arc<dyn Inbox>> {
     problems.add(

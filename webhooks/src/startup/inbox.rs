@@ -14,7 +14,7 @@ use crate::inbox::intake::Intake;
 use crate::inbox::retry::Backoff;
 use crate::inbox::staffed::StaffedInbox;
 use crate::inbox::worker::{Worker, WorkerOptions};
-use crate::inbox::{Inbox, order, upkeep};
+use crate::inbox::{Access, Inbox, order, upkeep};
 use crate::life::Life;
 use crate::listener::bound::Listener;
 use crate::problem::Problems;
@@ -44,7 +44,7 @@ pub(super) fn choose(
         );
     }
     for listener in listeners {
-        check(listener, config, problems);
+        check(listener, config, sources, problems);
     }
     let Some(inbox) = &config.inbox else { return Vec::new() };
     let using: Vec<_> = sources.iter().filter(|it| it.inbox != Some(false)).collect();
@@ -63,7 +63,12 @@ pub(super) async fn open(
 ) -> Option<Opened> {
     let settings = config.inbox.as_ref()?;
     // What will not start anyway must not leave a file behind.
-    let inbox = if problems.is_empty() { engines::open(settings, clock, true, problems).await } else { None };
+    if !problems.is_empty() {
+        return None;
+    }
+    // As long as the process that is being replaced may take to leave, and to release what it had to cancel.
+    let patience = config.http.drain_delay + config.http.shutdown_grace + Life::LAST_MOMENTS;
+    let inbox = engines::open(settings, clock, Access::Worker { patience }, problems).await;
     Some(Opened { inbox: inbox?, sources })
 }
 
@@ -73,7 +78,7 @@ pub(crate) async fn look_in(
     clock: &Clock,
     problems: &Problems,
 ) -> Option<WebhookInbox> {
-    let inbox = engines::open(settings, clock, false, problems).await?;
+    let inbox = engines::open(settings, clock, Access::Operator, problems).await?;
     Some(WebhookInbox::new(inbox, Arc::default()))
 }
 
@@ -150,7 +155,7 @@ fn check_kept(inbox: &InboxConfig, source: &SourceConfig, problems: &Problems) {
 }
 
 /// Notes what a listener asks for and cannot have.
-fn check(listener: &Listener, config: &Config, problems: &Problems) {
+fn check(listener: &Listener, config: &Config, sources: &[SourceConfig], problems: &Problems) {
     let options = &listener.options;
     if let Some(order) = options.order_by.filter(|it| !order::is_pointer(it.pointer)) {
         problems.add(
@@ -172,6 +177,18 @@ fn check(listener: &Listener, config: &Config, problems: &Problems) {
                 listener.label
             ),
             "set `webhooks.inbox.provider = \"sqlite\"`",
+        );
+    }
+    let hears =
+        |source: &&SourceConfig| listener.source.as_deref().is_none_or(|it| it == source.name.as_str());
+    let inline = sources.iter().filter(|it| it.inbox == Some(false)).filter(hears);
+    for source in inline.filter(|_| options.order_by.is_some() && config.inbox.is_some()) {
+        problems.warn(
+            format!(
+                "listener {} is ordered, but {} has `mode = \"inline\"`: its events come as they come",
+                listener.label, source.place
+            ),
+            "leave `mode` out: with an inbox, its deliveries are then stored first",
         );
     }
 }

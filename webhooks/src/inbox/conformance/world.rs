@@ -9,7 +9,8 @@ use crate::clock::Clock;
 use crate::delivery::SourceName;
 use crate::inbox::record::{EventRecord, Selection};
 use crate::inbox::{
-    Claimed, ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, Wanted, WantedListener,
+    Access, Claimed, ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, Wanted,
+    WantedListener,
 };
 use crate::run::inline::Binding;
 use crate::scheme::Verified;
@@ -47,7 +48,7 @@ pub(in crate::inbox) fn sqlite_options(
         keep_dead: DAY * 30,
         max_pending: MAX_PENDING,
         clock: clock.clone(),
-        exclusive: true,
+        access: Access::Worker { patience: Duration::ZERO },
     }
 }
 

@@ -1,31 +1,36 @@
 //! From a path to connections: durable, locked, and in order after a crash.
 
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
+use super::owner::Owner;
 use super::{SqliteOptions, ordered, schema, time};
-use crate::inbox::{InboxError, failure};
+use crate::inbox::{Access, InboxError, failure};
 
 /// What [`open`] yields.
 pub(super) struct Opened {
     pub(super) writer: Connection,
     pub(super) reader: Connection,
-    /// Holds the lock by which the file is this process's to work off. The lock ends with the process, however it ends.
-    pub(super) owner: Option<Connection>,
+    /// Proves that the file is this process's to work off.
+    pub(super) owner: Option<Owner>,
 }
 
-/// How long another process is waited for: one that is being replaced needs a moment to finish.
+/// How long another process is waited for that writes just now: an operator's tool, or the service if this is one.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn open(options: &SqliteOptions) -> Result<Opened, InboxError> {
-    let path = &options.path;
-    if !options.exclusive && !path.exists() {
-        return Err(InboxError::unavailable(format!("there is no {} yet", path.display())));
+    if options.access == Access::Operator && !options.path.exists() {
+        return Err(InboxError::unavailable(format!("there is no {} yet", options.path.display())));
     }
-    create_private(path)?;
-    let owner = if options.exclusive { Some(own(path)?) } else { None };
+    let path = &real(&options.path)?;
+    let owner = match options.access {
+        Access::Worker { patience } => Some(Owner::of(path, patience)?),
+        Access::Operator => None,
+    };
     let in_words = |error: rusqlite::Error| InboxError::unavailable(format!("{}: {error}", path.display()));
     let mut writer = connect(path).map_err(in_words)?;
     schema::prepare(&mut writer)
@@ -39,14 +44,29 @@ pub(super) fn open(options: &SqliteOptions) -> Result<Opened, InboxError> {
     Ok(Opened { writer, reader, owner })
 }
 
-/// For its owner only: bodies hold personal data. SQLite's other files take after this one.
-fn create_private(path: &Path) -> Result<(), InboxError> {
-    let mut file = std::fs::OpenOptions::new();
-    file.create(true).truncate(false).read(true).write(true);
+/// Makes the file if it is not there: for its owner only, since bodies hold personal data. SQLite's other files take
+/// after this one.
+///
+/// One that is there is never opened but by SQLite: whoever closes a file gives up all locks that his process holds on
+/// it (<https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>), and
+/// then another process could take it, and with it what this one has acknowledged.
+pub(super) fn make(path: &Path) -> Result<(), InboxError> {
+    let mut file = OpenOptions::new();
+    file.create_new(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
-    file.open(path)
-        .map(drop)
+    match file.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(InboxError::unavailable(format!("{} cannot be made: {error}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The file's one name, however many lead to it: whoever asks by another must find the same lock.
+fn real(path: &Path) -> Result<PathBuf, InboxError> {
+    make(path)?;
+    path.canonicalize()
         .map_err(|error| InboxError::unavailable(format!("{} cannot be opened: {error}", path.display())))
 }
 
@@ -70,27 +90,6 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
-}
-
-/// Takes the lock of the file beside: two processes that both work an inbox off would take turns in losing runs.
-///
-/// It is SQLite's own lock on a file of its own, so that an operator's tool can still open the inbox itself.
-fn own(path: &Path) -> Result<Connection, InboxError> {
-    let mut lock = path.as_os_str().to_owned();
-    lock.push(".lock");
-    create_private(Path::new(&lock))?;
-    let take = || {
-        let connection = Connection::open(&lock)?;
-        connection.busy_timeout(PATIENCE)?;
-        connection.execute_batch("BEGIN EXCLUSIVE")?;
-        Ok(connection)
-    };
-    take().map_err(|error: rusqlite::Error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-            InboxError::unavailable(format!("{} is another process's: an inbox has one", path.display()))
-        }
-        _ => InboxError::unavailable(format!("{}: {error}", Path::new(&lock).display())),
-    })
 }
 
 /// Nothing runs, for nobody else could have run it: attempts that were begun never ended.

@@ -11,7 +11,7 @@ use super::{SqliteInbox, SqliteOptions, change};
 use crate::clock::Clock;
 use crate::inbox::conformance::world::{DAY, LEASE, entry, failed, parcel, sqlite_options, wanted};
 use crate::inbox::record::{RunState, Selection};
-use crate::inbox::{ClaimedRun, End, Inbox, InboxError, Parcel, Put};
+use crate::inbox::{Access, ClaimedRun, End, Inbox, InboxError, Parcel, Put};
 
 struct Opened {
     inbox: SqliteInbox,
@@ -180,7 +180,8 @@ async fn what_another_process_changes_is_counted() {
     opened.put(0..10, None).await;
     opened.end(&opened.claim().await, &failed()).await;
     opened.put(10..12, None).await;
-    let options = SqliteOptions { exclusive: false, ..sqlite_options(opened.folder.path(), &opened.clock) };
+    let options =
+        SqliteOptions { access: Access::Operator, ..sqlite_options(opened.folder.path(), &opened.clock) };
     SqliteInbox::open(options).unwrap().0.replay(Selection::new()).await.unwrap();
     let began = std::time::Instant::now();
     for id in 100.. {

@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
 use super::leases::Leases;
+use super::owner::Owner;
 use crate::inbox::{Fence, InboxError};
 
 /// The way to the writing thread. It ends when this is dropped.
@@ -46,7 +47,7 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         leases: Arc<Leases>,
-        owner: Option<Connection>,
+        owner: Option<Owner>,
     ) -> Result<Self, InboxError> {
         let (sender, orders) = mpsc::channel();
         let mut desk = Desk {
