@@ -105,7 +105,7 @@ async fn drain_loses_nothing() {
     assert_eq!(stayed.total("a"), 1);
 }
 
-/// Redis's records are in `redis_faults.rs`; this is the inbox's file.
+/// Redis's records are in `redis_faults`; this is the inbox's file.
 #[tokio::test]
 async fn mixed_versions() {
     let folder = InboxFolder::new();
