@@ -16,7 +16,7 @@ use crate::settings::source::SourceConfig;
 pub(crate) use keyring::Keyring;
 #[cfg(feature = "fetch")]
 pub(crate) use keyring::KeyringFetcher;
-pub(crate) use stand::{PUBLIC_URL, Stand, lent_expectations};
+pub(crate) use stand::{PUBLIC_URL, Stand};
 pub(crate) use witness::Witness;
 pub use witness::{RunReport, RunResult};
 

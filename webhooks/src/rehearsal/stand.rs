@@ -1,7 +1,7 @@
 //! A source as its provider sees it: where deliveries go, and how they are signed.
 
 use super::Keyring;
-use crate::scheme::{BindOptions, Expectations, KeyOwner, Provider, ProviderKey, Signer};
+use crate::scheme::{BindOptions, Expectations, Provider, ProviderKey, Signer};
 use crate::settings::config::Config;
 use crate::settings::source::{SourceConfig, ValidatorChoice};
 
@@ -70,7 +70,7 @@ impl Stand {
 /// Gives a source a key, unless it has secrets of its own; and something to expect, if its vendor signs for everyone.
 fn lend(keyring: &Keyring, source: &mut SourceConfig) -> Means {
     if source.expected.is_empty() {
-        for (place, value) in lent_expectations(&source.provider) {
+        for (place, value) in source.provider.own_expectations(PUBLIC_URL) {
             source.expected.and(&place, value);
         }
     }
@@ -81,16 +81,4 @@ fn lend(keyring: &Keyring, source: &mut SourceConfig) -> Means {
         source.secrets.extend(key.secret(&source.provider));
     }
     Means::With(key)
-}
-
-/// What a source expects, whose vendor signs for everyone, by place: something that no delivery says but the test's own.
-pub(crate) fn lent_expectations(provider: &Provider) -> Vec<(String, String)> {
-    if provider.signature.reads_claims() {
-        let account = "testing@example.iam.gserviceaccount.com".to_owned();
-        return vec![("claim.aud".to_owned(), PUBLIC_URL.to_owned()), ("claim.email".to_owned(), account)];
-    }
-    if provider.key_owner == KeyOwner::Vendor {
-        return vec![("webhooks-testing".to_owned(), format!("{:032x}", rand::random::<u128>()))];
-    }
-    Vec::new()
 }

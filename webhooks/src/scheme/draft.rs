@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderValue};
 
 use super::example::Example;
 use super::expect::Expectations;
-use super::provider::Provider;
+use super::json::{self, Extract, JsonPath};
+use super::provider::{KeyOwner, Provider};
 use super::sample::Sample;
 
 impl Provider {
@@ -22,6 +23,28 @@ impl Provider {
             headers.entry(name).or_insert(id);
         }
         Sample { target: path.to_owned(), headers, body }
+    }
+
+    /// What a source is to expect, by place, if the vendor signs for everyone: what the provider's own example says that
+    /// tells one customer from another, and is not a part of the payload.
+    pub(crate) fn own_expectations(&self, audience: &str) -> Vec<(String, String)> {
+        if self.signature.reads_claims() {
+            let account = "testing@example.iam.gserviceaccount.com";
+            let claims = [("claim.aud", audience), ("claim.email", account)];
+            return claims.map(|(claim, value)| (claim.to_owned(), value.to_owned())).to_vec();
+        }
+        if self.key_owner == KeyOwner::Own {
+            return Vec::new();
+        }
+        let event = self.example_event().unwrap_or_default();
+        let example = self.draft("/", "", event, SystemTime::UNIX_EPOCH).body;
+        let says = |place: &String| {
+            let path = JsonPath::parse(place)?;
+            let found = Extract::new([&path]).read(&example).ok()?.into_iter().flatten().next()?;
+            let text = json::text(found)?.into_owned();
+            Some((self.identity.is_in_payload(&path), (place.clone(), text)))
+        };
+        self.recipient.iter().filter_map(says).min_by_key(|it| it.0).map(|it| it.1).into_iter().collect()
     }
 
     /// The event that its example is of.

@@ -87,13 +87,15 @@ impl Expectations {
         Some(())
     }
 
-    /// Expects something more: of a token (`"claim.aud"`), or in a header.
+    /// Expects something more: at a path, or of a token (`"claim.aud"`).
     #[cfg(feature = "test-util")]
     pub(crate) fn and(&mut self, place: &str, value: String) {
         if let Some(claim) = place.strip_prefix("claim.") {
             self.claims.push((claim.to_owned(), value));
-        } else if let Ok(name) = place.parse() {
-            self.headers.push((name, value));
+        } else if let Some(path) = json::JsonPath::parse(place) {
+            self.paths.push(path);
+            self.values.push(value);
+            self.extract = Extract::new(&self.paths);
         }
     }
 

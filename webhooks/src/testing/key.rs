@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Error, Result};
 use crate::catalogue;
 use crate::problem::unknown_word;
-use crate::rehearsal::lent_expectations;
+use crate::rehearsal::PUBLIC_URL;
 #[cfg(feature = "fetch")]
 use crate::rehearsal::{Keyring, KeyringFetcher};
 use crate::scheme::{Provider, ProviderKey, RsaKeys};
@@ -110,7 +110,7 @@ impl SigningKey {
             ProviderKey::generate(provider, RsaKeys::Fresh).ok_or_else(|| no_engine(&provider.title))?;
         Ok(Self {
             secret: key.secret(provider),
-            expected: lent_expectations(provider),
+            expected: provider.own_expectations(PUBLIC_URL),
             material: Material::Key(key),
         })
     }

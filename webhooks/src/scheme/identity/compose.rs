@@ -34,6 +34,11 @@ impl Identity {
         self.plan.body.write(delivery, body)
     }
 
+    /// Whether a place of the document is a part of the payload.
+    pub(in crate::scheme) fn is_in_payload(&self, path: &JsonPath) -> bool {
+        path.to_string().starts_with(&self.plan.of_document(&self.plan.payload).to_string())
+    }
+
     /// The delivery with this id and type where the identity looks for them, unless something is there already.
     pub(in crate::scheme) fn named(
         &self,
