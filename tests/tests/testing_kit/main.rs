@@ -1,6 +1,7 @@
 //! `webhooks::testing`: what its users' tests are made of.
 
 mod client;
+mod database;
 mod inbox;
 mod payloads;
 mod signing;
