@@ -60,7 +60,7 @@ impl Work<Postgres> {
             milliseconds(LOCK_TIMEOUT),
             milliseconds(timeout.saturating_add(GRACE))
         );
-        let mut transaction = pool.begin_with(AssertSqlSafe(sql)).await?;
+        let mut transaction = begin_whole(pool.clone(), sql).await?;
         let marked = sqlx::query_scalar(AssertSqlSafe(format!("{ONCE} RETURNING txid_current()")))
             .bind(mark.event.to_string())
             .bind(mark.listener)
@@ -136,6 +136,13 @@ impl std::error::Error for CommitError {
             Self::NotOurs => None,
         }
     }
+}
+
+/// Begins in a task of its own, which is not cut off with the run: sqlx would not know that a transaction was begun, and
+/// whoever had the connection next would write into it, to see it rolled back.
+async fn begin_whole(pool: PgPool, sql: String) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(sql)).await });
+    begun.await.unwrap_or_else(|error| Err(sqlx::Error::Io(std::io::Error::other(error))))
 }
 
 /// As PostgreSQL takes them: up to 24 days, and never 0, which would be no limit.
