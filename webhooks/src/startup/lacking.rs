@@ -60,9 +60,14 @@ async fn inboxes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("webhooks.db");
     let sqlite = format!("inbox = {{ provider = \"sqlite\", path = {path:?} }}");
-    let what = "`webhooks.inbox.provider` is \"sqlite\", but this build has no support for it";
-    let help = format!("in Cargo.toml: {}", in_cargo_toml("\"sqlite\""));
-    check(cfg!(feature = "sqlite"), &sqlite, what, &help).await;
+    let postgres = "inbox = { provider = \"postgres\", url = \"postgres://u@127.0.0.1:1/d\" }";
+    for (has, name, settings) in
+        [(cfg!(feature = "sqlite"), "sqlite", &*sqlite), (cfg!(feature = "postgres"), "postgres", postgres)]
+    {
+        let what = format!("`webhooks.inbox.provider` is \"{name}\", but this build has no support for it");
+        let help = format!("in Cargo.toml: {}", in_cargo_toml(&format!("\"{name}\"")));
+        check(has, settings, &what, &help).await;
+    }
 }
 
 #[tokio::test]
