@@ -6,6 +6,7 @@ use http::StatusCode;
 use support::described::{Parts, Signed, scheme};
 use support::inbox::{InboxFolder, settled};
 use support::inside::{Inside, Post, Recorder, reason};
+use support::log::Log;
 use support::sample::PUBLIC_URL;
 use support::sign::now_unix;
 use webhooks::{Builder, Clock, Reply, Selection, WebhookEvent, WebhookEventListener, Webhooks};
@@ -233,6 +234,23 @@ async fn dropbox_identical_bodies() {
         assert_eq!(reply.status, StatusCode::OK);
     }
     assert_eq!(dropbox.heard().len(), 2);
+}
+
+// ---- statuses ------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_status_of_the_providers_own_is_answered_and_logged() {
+    let log = Log::capture();
+    for (provider, header, refused) in
+        [("gocardless", "Webhook-Signature", 498), ("github", "X-Hub-Signature-256", 401)]
+    {
+        let signature = format!("{}{}", if provider == "github" { "sha256=" } else { "" }, "0".repeat(64));
+        let forged = Post::to(provider).header(header, signature).body("{}");
+        let reply = inside(provider).await.send(forged).await;
+        assert_eq!(reply.status.as_u16(), refused, "{provider}");
+        let line = &log.lines_where("source", provider)[0];
+        assert_eq!((&line["reason"], &line["status"]), (&"signature_mismatch".into(), &refused.into()));
+    }
 }
 
 // ---- downgrades and boundaries -------------------------------------------------------------------

@@ -67,7 +67,9 @@ impl Seen {
         stats.record(outcome, took);
         #[cfg(feature = "test-util")]
         self.witness.iter().for_each(|witness| witness.outcome(id, outcome));
-        let (status, reason) = (outcome.status().as_u16(), outcome.reason());
+        // As it is answered: some providers want to see another than the usual one.
+        let status = source.map_or_else(|| outcome.status(), |it| it.status(outcome)).as_u16();
+        let reason = outcome.reason();
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let outcome_label = outcome.label();
         let held_back = match cause {
