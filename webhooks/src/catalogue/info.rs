@@ -45,7 +45,8 @@ impl ProviderInfo {
         self.0.variants.keys().map(String::as_str)
     }
 
-    /// The event types that are known; empty where there is no list.
+    /// The event types that are known; empty where there is no list. `issues` stands for `issues.opened` and the like too,
+    /// and what ends with `*` for all that begins so.
     pub fn events(&self) -> &[String] {
         &self.0.events
     }

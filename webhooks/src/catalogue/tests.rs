@@ -172,9 +172,27 @@ fn examples_are_what_they_say() {
         let example = provider.example.as_ref().expect("an example");
         assert_eq!(part.event_type, example.event, "{name}");
         assert_eq!(part.id.is_some(), provider.identity.has_id(), "{name}");
-        let known = provider.events.is_empty() || provider.events.contains(&example.event);
+        let known = provider.events.is_empty() || provider.knows(&example.event);
         assert!(known, "{name}: its example is of an event that its list lacks");
         assert!(provider.events.is_sorted(), "{name}");
+    }
+}
+
+#[test]
+fn what_is_listed_is_known() {
+    for (name, event, known_there) in [
+        ("stripe", "charge.failed", true),
+        ("stripe", "v2.core.account.created", true),
+        ("stripe", "charge.failedd", false),
+        ("github", "issues.opened", true),
+        ("github", "repository_dispatch.of-my-own", true),
+        ("github", "isues.opened", false),
+        ("gocardless", "payments.confirmed", true),
+        ("slack", "/deploy", true),
+        ("slack", "app_mention", true),
+        ("slack", "app_mentions", false),
+    ] {
+        assert_eq!(known(name).knows(event), known_there, "{name} {event}");
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) const PROVIDER: Keys = &[&[
     Key::new("key_owner", Word(|| vec!["own", "vendor"]), "Whose key signs: the endpoint's own, or one of the vendor's for all of its customers, so that `expect` must say for whom a delivery is.").or("own"),
     Key::new("recipient", Texts, "With a key of the vendor's, the paths and claims (`claim.aud`) that say for whom a delivery is: `expect` must have one of them."),
     Key::new("max_body", Size, "The largest body.").or("1 MiB"),
-    Key::new("events", Texts, "The known event types, sorted."),
+    Key::new("events", Texts, "The known event types, sorted; `family` is `family.anything` too, and `/*` whatever begins so."),
     Key::new("signature", Table(SIGNATURE), "How requests are signed."),
     Key::new("variants", TablesByName(VARIANT), "Older or alternative schemes, which `variant` opts into."),
     Key::new("identity", Table(IDENTITY), "Where id, type and payload stand."),

@@ -29,7 +29,7 @@ pub(crate) struct Provider {
     pub(crate) challenges: Vec<ChallengeRule>,
     pub(crate) acknowledgement: Acknowledgement,
     pub(crate) max_body: Option<u64>,
-    /// The known event types; empty if there is no list.
+    /// The known event types, see [`knows`](Self::knows); empty if there is no list.
     pub(crate) events: Vec<String>,
     pub(crate) key_owner: KeyOwner,
     /// The places that tell one of the vendor's customers from another.
@@ -123,6 +123,16 @@ impl Provider {
             key_owner,
             recipient: recipient?,
             example,
+        })
+    }
+
+    /// Whether an event type is among those that are listed: by itself; by its family, as GitHub lists `issues` and a
+    /// listener may name `issues.opened`; or by its beginning, where names are the customer's own (`/*`).
+    pub(crate) fn knows(&self, event: &str) -> bool {
+        let family = event.split_once('.').map(|(family, _)| family);
+        self.events.iter().any(|listed| {
+            let open = listed.strip_suffix('*').is_some_and(|beginning| event.starts_with(beginning));
+            open || listed == event || Some(listed.as_str()) == family
         })
     }
 

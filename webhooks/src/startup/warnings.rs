@@ -120,7 +120,7 @@ fn event_names(source: &SourceConfig, listener: &Listener, problems: &Problems) 
     for pattern in &listener.events {
         let (shown, matches) = match pattern {
             EventPattern::Any => continue,
-            EventPattern::Exactly(name) => (name.clone(), known.contains(name) || is_family(known, name)),
+            EventPattern::Exactly(name) => (name.clone(), source.provider.knows(name)),
             EventPattern::Under { parent, separator } => {
                 let stem = format!("{parent}{separator}");
                 let matches = known.iter().any(|it| it == parent || it.starts_with(&stem));
@@ -140,9 +140,4 @@ fn event_names(source: &SourceConfig, listener: &Listener, problems: &Problems) 
         };
         problems.warn(what, help);
     }
-}
-
-/// GitHub lists `issues`, and a listener may name `issues.opened`.
-fn is_family(known: &[String], name: &str) -> bool {
-    name.split_once('.').is_some_and(|(family, _)| known.iter().any(|it| it == family))
 }
