@@ -148,6 +148,20 @@ async fn shopify_events() {
     assert_eq!((stripped.status, reason(&stripped).as_str()), (StatusCode::BAD_REQUEST, "id_missing"));
 }
 
+// ---- box -----------------------------------------------------------------------------------------
+
+/// The header's id is the attempt's, and another one on a retry; the body's is the event's.
+#[tokio::test]
+async fn box_retries_have_another_delivery_id() {
+    let inside = Inside::with(source("box")).await;
+    let body = r#"{"type":"webhook_event","id":"e-1","trigger":"FILE.UPLOADED"}"#;
+    for delivery in ["d-1", "d-2"] {
+        let post = scheme("box").post("box", SECRET, "", body).header("BOX-DELIVERY-ID", delivery);
+        assert_eq!(inside.send(post).await.status, StatusCode::OK);
+    }
+    assert_eq!(inside.heard_ids(), ["e-1"]);
+}
+
 // ---- what the content type says ------------------------------------------------------------------
 
 /// Nobody signs the content type. A captured event says what it said, whatever it is sent as.

@@ -296,7 +296,7 @@ async fn boundary_slide() {
     assert_eq!(twitch.send(genuine).await.status, StatusCode::OK);
 
     let box_inside = inside("box").await;
-    let body = r#"{"trigger":"FILE.UPLOADED"}"#;
+    let body = r#"{"id":"1","trigger":"FILE.UPLOADED"}"#;
     let genuine = scheme("box").post("box", SECRET, "", body).header("BOX-DELIVERY-ID", "1");
     let at = genuine.value("BOX-DELIVERY-TIMESTAMP").to_owned();
     let slid = [
