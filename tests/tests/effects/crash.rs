@@ -93,7 +93,7 @@ async fn killed_between_the_effect_and_its_settlement() {
     until(async || ledger.number("SELECT cents FROM balances") == 1).await;
     process.kill9();
     drop(inbox);
-    assert!(ledger.explain("evt_1").contains("after 1 attempt"), "{}", ledger.explain("evt_1"));
+    assert!(ledger.explain("evt_1").contains("runs now: attempt 1"), "{}", ledger.explain("evt_1"));
 
     let _process = ledger.start();
     until(async || ledger.explain("evt_1").contains("handled")).await;
