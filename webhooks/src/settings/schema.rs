@@ -91,9 +91,7 @@ fn value(kind: Kind) -> Value {
         Kind::Count => number,
         Kind::Duration => json!({ "anyOf": [{ "type": "string", "pattern": DURATION }, number] }),
         Kind::Size => json!({ "anyOf": [{ "type": "string", "pattern": SIZE }, number] }),
-        Kind::Word(words) => json!({ "enum": words() }),
-        // Completed; the startup knows better than a file which names there are.
-        Kind::Name(words) => json!({ "anyOf": [{ "enum": words() }, text] }),
+        Kind::Word(words) | Kind::Name(words) => json!({ "enum": words() }),
         Kind::Table(keys) => table(keys),
         Kind::Tables(keys) => {
             let table = table(keys);
