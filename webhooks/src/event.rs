@@ -85,7 +85,8 @@ impl WebhookEvent {
         self.0.delivery.body()
     }
 
-    /// The headers of the delivery. Out of the inbox, those that are kept: no credentials are, see the chapter on it.
+    /// The headers of the delivery. Out of the inbox, those that are kept: no credentials are, see
+    /// [the chapter on it](https://docs.rs/webhooks/latest/webhooks/docs/inbox/).
     pub fn headers(&self) -> &HeaderMap {
         self.0.delivery.headers()
     }

@@ -135,6 +135,9 @@ pub mod stores {}
 /// Pages of the manual.
 #[cfg(doc)]
 pub mod docs {
+    #[doc = include_str!("docs/inbox.md")]
+    pub mod inbox {}
+
     #[doc = include_str!("docs/settings.md")]
     pub mod settings {}
 
