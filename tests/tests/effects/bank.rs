@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgPool, Postgres};
-use support::inbox::until;
+use support::inbox::{InboxFolder, until};
 use support::inside::Post;
 use support::postgres_server::PostgresServer;
 use support::scripted::Gate;
@@ -89,6 +89,15 @@ impl Bank {
     /// A receiver with settings of its own, which knows of others only what is in the database.
     pub(crate) async fn receiver(&self, settings: &str) -> Webhooks {
         self.receiver_by(self.pool.clone(), settings).await
+    }
+
+    /// Settings of an inbox: in the folder, or in the same database.
+    pub(crate) fn inbox(&self, engine: &str, folder: &InboxFolder) -> String {
+        let place = match engine {
+            "postgres" => format!("url = \"{}\"", self.url),
+            _ => format!("path = \"{}\"", folder.file().display()),
+        };
+        format!("inbox = {{ provider = \"{engine}\", {place}, backoff = \"1ms\" }}")
     }
 
     /// The same, with another way to the database.

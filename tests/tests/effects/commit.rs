@@ -10,7 +10,7 @@ use support::sample;
 use support::scripted::Count;
 use webhooks::{Event, EventKey, SourceName, State, Tx, Webhooks, listeners, webhook_listener};
 
-use crate::bank::{Bank, built, credit, deliver, event, event_of, pool};
+use crate::bank::{Bank, built, deliver, event, event_of, pool};
 
 #[tokio::test]
 async fn tx_commit_ambiguous_before_the_server_had_it() {
@@ -47,18 +47,20 @@ async fn tx_commit_ambiguous_and_no_answer_at_all() {
 
 #[tokio::test]
 async fn tx_commit_ambiguous_out_of_the_inbox() {
-    let (bank, folder) = (Bank::open().await, InboxFolder::new());
-    let relay = PostgresRelay::to(bank.server.address()).await;
-    let builder = folder.sources(&["stripe"]).listeners(listeners![credit]).state(bank.deeds.clone());
-    let receiver = built(builder.state(pool(&relay.url(&bank.url)).await)).await;
-    let inbox = receiver.inbox().expect("an inbox");
-    for (number, cut) in [Cut::Before, Cut::After, Cut::Before, Cut::After].into_iter().enumerate() {
-        relay.cut_next_commit(cut);
-        assert_eq!(deliver(&receiver, &event(&format!("evt_{number}"), &[])).await, 200);
-        settled(&inbox).await;
-        assert!(relay.has_cut());
+    for engine in ["sqlite", "postgres"] {
+        let (bank, folder) = (Bank::open().await, InboxFolder::new());
+        let relay = PostgresRelay::to(bank.server.address()).await;
+        let by_relay = pool(&relay.url(&bank.url)).await;
+        let receiver = bank.receiver_by(by_relay, &bank.inbox(engine, &folder)).await;
+        let inbox = receiver.inbox().expect("an inbox");
+        for (number, cut) in [Cut::Before, Cut::After, Cut::Before, Cut::After].into_iter().enumerate() {
+            relay.cut_next_commit(cut);
+            assert_eq!(deliver(&receiver, &event(&format!("evt_{number}"), &[])).await, 200);
+            settled(&inbox).await;
+            assert!(relay.has_cut());
+        }
+        assert_eq!(bank.ledger(), ["evt_0 1", "evt_1 1", "evt_2 1", "evt_3 1"], "{engine}");
     }
-    assert_eq!(bank.ledger(), ["evt_0 1", "evt_1 1", "evt_2 1", "evt_3 1"]);
 }
 
 #[tokio::test]

@@ -93,11 +93,13 @@ async fn killed_between_the_effect_and_its_settlement() {
     until(async || ledger.number("SELECT cents FROM balances") == 1).await;
     process.kill9();
     drop(inbox);
-    assert!(ledger.explain("evt_1").contains("runs now: attempt 1"), "{}", ledger.explain("evt_1"));
+    let unsettled = ledger.explain("evt_1");
+    assert!(unsettled.contains("runs now: attempt 1"), "{unsettled}");
 
     let _process = ledger.start();
     until(async || ledger.explain("evt_1").contains("handled")).await;
-    assert!(ledger.explain("evt_1").contains("after 2 attempts"), "{}", ledger.explain("evt_1"));
+    let settled = ledger.explain("evt_1");
+    assert!(settled.contains("after 2 attempts"), "{settled}");
     assert_eq!(ledger.server.query("SELECT cents, (SELECT count(*) FROM entries) FROM balances"), "1|1");
 }
 

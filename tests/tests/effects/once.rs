@@ -14,7 +14,7 @@ use webhooks::{
     Token, Tx, WebhookEventStore, Webhooks, listeners, webhook_listener,
 };
 
-use crate::bank::{Bank, Deeds, built, credit, deliver, event};
+use crate::bank::{Bank, Deeds, built, deliver, event};
 
 /// Grants every claim to everybody.
 #[derive(Debug)]
@@ -206,24 +206,25 @@ async fn claims_in_redis() {
 
 #[tokio::test]
 async fn out_of_the_inbox() {
-    let (bank, folder) = (Bank::open().await, InboxFolder::new());
-    let builder = folder.sources(&["stripe"]).listeners(listeners![credit]);
-    let receiver = built(builder.state(bank.deeds.clone()).state(bank.pool.clone())).await;
-    let inbox = receiver.inbox().expect("an inbox");
-    assert_eq!(deliver(&receiver, &event("evt_1", &["fail", "panic", "swallow"])).await, 200);
-    assert_eq!(deliver(&receiver, &event("evt_1", &[])).await, 200);
-    settled(&inbox).await;
-    assert_eq!((bank.deeds.begun("evt_1"), bank.ledger()), (4, vec!["evt_1 4".to_owned()]));
+    for engine in ["sqlite", "postgres"] {
+        let (bank, folder) = (Bank::open().await, InboxFolder::new());
+        let receiver = bank.receiver(&bank.inbox(engine, &folder)).await;
+        let inbox = receiver.inbox().expect("an inbox");
+        assert_eq!(deliver(&receiver, &event("evt_1", &["fail", "panic", "swallow"])).await, 200);
+        assert_eq!(deliver(&receiver, &event("evt_1", &[])).await, 200);
+        settled(&inbox).await;
+        assert_eq!((bank.deeds.begun("evt_1"), bank.ledger()), (4, vec!["evt_1 4".to_owned()]), "{engine}");
 
-    // Done is done: to have it done once more, its row has to go.
-    let done = || Selection::new().event_id("evt_1").state(RunState::Done);
-    assert_eq!(inbox.replay(done()).await.expect("an inbox").runs, 1);
-    settled(&inbox).await;
-    assert_eq!(bank.ledger().len(), 1);
-    bank.server.query_in(&bank.url, "DELETE FROM webhook_effects WHERE event_id = 'evt_1'");
-    assert_eq!(inbox.replay(done()).await.expect("an inbox").runs, 1);
-    settled(&inbox).await;
-    assert_eq!(bank.ledger().len(), 2);
+        // Done is done: to have it done once more, its row has to go.
+        let done = || Selection::new().event_id("evt_1").state(RunState::Done);
+        assert_eq!(inbox.replay(done()).await.expect("an inbox").runs, 1);
+        settled(&inbox).await;
+        assert_eq!(bank.ledger().len(), 1);
+        bank.server.query_in(&bank.url, "DELETE FROM webhook_effects WHERE event_id = 'evt_1'");
+        assert_eq!(inbox.replay(done()).await.expect("an inbox").runs, 1);
+        settled(&inbox).await;
+        assert_eq!(bank.ledger().len(), 2);
+    }
 }
 
 /// JSON can say what PostgreSQL cannot write.
@@ -244,13 +245,11 @@ async fn an_id_that_postgres_cannot_hold() {
 #[tokio::test]
 async fn without_an_id_it_is_once_a_delivery() {
     let (bank, folder) = (Bank::open().await, InboxFolder::new());
-    let settings = format!(
-        "inbox = {{ provider = \"sqlite\", path = \"{}\", backoff = \"1ms\" }}
-         sources.plain.secret = \"hush\"
-         sources.plain.scheme.signature = {{ header = \"X-Signature\", algorithm = \"hmac-sha256\", prefix = \"sha256=\" }}
-         sources.plain.scheme.identity = {{ no_id = true, type_constant = \"paid\" }}",
-        folder.file().display()
-    );
+    let settings = bank.inbox("sqlite", &folder)
+        + r#"
+        sources.plain.secret = "hush"
+        sources.plain.scheme.signature = { header = "X-Signature", algorithm = "hmac-sha256", prefix = "sha256=" }
+        sources.plain.scheme.identity = { no_id = true, type_constant = "paid" }"#;
     let log = Log::capture();
     let receiver = built(bank.builder(&settings).state(bank.pool.clone())).await;
     let warned =
