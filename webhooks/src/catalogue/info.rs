@@ -10,6 +10,7 @@ use crate::scheme::{BodyCoverage, KeyOwner, Provider};
 /// assert_eq!(stripe.title(), "Stripe");
 /// assert!(stripe.events().contains(&"charge.succeeded".to_owned()));
 /// assert!(stripe.deduplicates() && !stripe.is_unverified());
+/// assert_eq!(stripe.body_coverage(), webhooks::BodyCoverage::Full);
 /// ```
 #[derive(Debug, Clone)]
 pub struct ProviderInfo(Provider);
