@@ -9,8 +9,7 @@ use crate::clock::Clock;
 use crate::delivery::SourceName;
 use crate::inbox::record::{EventRecord, Selection};
 use crate::inbox::{
-    Access, Claimed, ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, Wanted,
-    WantedListener,
+    Access, Claimed, ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, Wanted, WantedListener,
 };
 use crate::run::inline::Binding;
 use crate::scheme::Verified;
