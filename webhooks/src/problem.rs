@@ -66,6 +66,8 @@ pub(crate) fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'
     const ALIKE: f64 = 0.8;
     candidates
         .into_iter()
+        // Likeness weighs the beginning: a secret that begins with a vendor's name is not that name misspelt.
+        .filter(|candidate| name.len() <= candidate.len() + candidate.len() / 2)
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
         .filter(|(likeness, _)| *likeness > ALIKE)
         .max_by(|a, b| a.0.total_cmp(&b.0))
@@ -87,5 +89,17 @@ pub(crate) fn unknown_word<'a>(
             Problem::new(format!("{says} `{}`", word.escape_debug()), format!("did you mean `{close}`?"))
         }
         None => Problem::new(format!("{says} what is written here"), help),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_begins_like_a_word_is_not_taken_for_it() {
+        assert_eq!(suggestion("strpe", ["github", "stripe"]), Some("stripe"));
+        assert_eq!(suggestion("stripe-eu", ["stripe"]), Some("stripe"));
+        assert_eq!(suggestion("stripe_live_51H8mJ", ["stripe"]), None);
     }
 }
