@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 
 /// One inbound HTTP request, not yet trusted.
 ///
@@ -151,6 +151,16 @@ impl DeliveryId {
 impl fmt::Display for DeliveryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
+    }
+}
+
+/// As it stands in a response.
+impl From<DeliveryId> for HeaderValue {
+    fn from(id: DeliveryId) -> Self {
+        let mut digits = [0; 32];
+        // Neither can fail: two digits a byte, and digits are what headers are made of.
+        let _ = hex::encode_to_slice(id.0.to_be_bytes(), &mut digits);
+        Self::from_bytes(&digits).unwrap_or(Self::from_static(""))
     }
 }
 

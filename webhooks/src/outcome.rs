@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::delivery::DeliveryId;
 use crate::rejection::{Malformed, Rejection};
 use crate::reply::Reply;
+
+const DELIVERY_ID: HeaderName = HeaderName::from_static("webhook-delivery-id");
 
 /// What became of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,11 +150,7 @@ impl Outcome {
             let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));
             insert(&mut reply.headers, header::RETRY_AFTER, &seconds.max(1).to_string());
         }
-        insert(
-            &mut reply.headers,
-            http::HeaderName::from_static("webhook-delivery-id"),
-            &delivery.to_string(),
-        );
+        reply.headers.insert(DELIVERY_ID, delivery.into());
         reply
     }
 
@@ -232,7 +230,7 @@ fn error_body(reason: &str, delivery: DeliveryId) -> String {
     format!(r#"{{"error":"{reason}","delivery":"{delivery}"}}"#)
 }
 
-fn insert(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }

@@ -142,7 +142,8 @@ impl WebhookProcessor {
     async fn drive(&self, jobs: Vec<Job>, admission: Admission) -> Reply {
         let (source, id, span) = (Arc::clone(&admission.source), admission.id, admission.span.clone());
         let core = Arc::clone(&self.0);
-        let driven = async move {
+        // In a box: tokio moves what it spawns about, which for a future of this size costs more than the listener.
+        let driven = Box::pin(async move {
             // The two drivers: handled while the provider waits, or stored and handled after.
             let outcome = match &core.inbox {
                 Some(inbox) if inbox.intake.takes(&admission.source.name) => inbox.intake.store(jobs).await,
@@ -150,7 +151,7 @@ impl WebhookProcessor {
             };
             core.end(&admission, &outcome, Cause::Known);
             outcome
-        };
+        });
         // A task that is gone without an outcome went down with its runtime.
         let outcome = tokio::spawn(driven.instrument(span)).await.unwrap_or(Outcome::ShuttingDown);
         reply(&source, id, outcome)

@@ -185,9 +185,17 @@ impl Source {
             self.look_for_replay(&parts, content);
         }
         let delivery = Arc::new(delivery);
-        let heard = parts.into_iter().filter_map(|part| {
+        let (mut jobs, at_most) = (Vec::new(), parts.len());
+        for part in parts {
             let audience = self.routes.audience(&part.event_type);
-            (!audience.is_empty() || self.identity.binds_body()).then(|| Job {
+            if audience.is_empty() && !self.identity.binds_body() {
+                continue;
+            }
+            // Nearly always there is one; by itself, a vector would make room for four.
+            if jobs.is_empty() {
+                jobs.reserve_exact(at_most);
+            }
+            jobs.push(Job {
                 binding: if verified.is_signed() { self.binding(&part, delivery.body()) } else { None },
                 event: NewEvent {
                     delivery: Arc::clone(&delivery),
@@ -201,9 +209,9 @@ impl Source {
                 retention: self.retention,
                 timeout: self.timeout,
                 stats: Arc::clone(&self.stats),
-            })
-        });
-        Ok(heard.collect())
+            });
+        }
+        Ok(jobs)
     }
 
     /// The status that the provider wants to see for this outcome.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use smallvec::SmallVec;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::flights::{Boarding, Flights};
@@ -192,7 +193,7 @@ impl Inline {
     ) -> bool {
         let policy = RetryPolicy { max_attempts: self.options.max_attempts };
         let judge = |result| verdict(&result, event.attempt(), policy);
-        let pending: Vec<_> = audience.iter().filter(|it| !ledger.is_through(&it.id)).collect();
+        let pending: SmallVec<[_; 4]> = audience.iter().filter(|it| !ledger.is_through(&it.id)).collect();
         if let [listener] = pending[..] {
             ledger.enter(event, &listener.id, judge(runner::run(listener, event, timeout).await));
             return true;
@@ -219,7 +220,7 @@ impl Inline {
                         return true;
                     }
                     if let (Some(fate), Some((key, token))) = (fate, claim) {
-                        records.push(self.record(key, token, fate));
+                        records.push(self.record(key, token, fate.clone()));
                     }
                 }
                 else => return true,

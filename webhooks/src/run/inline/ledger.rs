@@ -33,7 +33,7 @@ impl Ledger {
         event: &WebhookEvent,
         listener: &str,
         verdict: Verdict,
-    ) -> Option<ListenerFate> {
+    ) -> Option<&ListenerFate> {
         if let Verdict::Dead(reason) = verdict {
             tracing::error!(
                 source = event.source(),
@@ -49,7 +49,7 @@ impl Ledger {
         self.note(listener, verdict)
     }
 
-    fn note(&mut self, listener: &str, verdict: Verdict) -> Option<ListenerFate> {
+    fn note(&mut self, listener: &str, verdict: Verdict) -> Option<&ListenerFate> {
         let fate = match verdict {
             Verdict::Done => Fate::Done,
             Verdict::Dead(reason) => Fate::Dead(reason),
@@ -62,9 +62,8 @@ impl Ledger {
                 return None;
             }
         };
-        let fate = ListenerFate { listener: listener.to_owned(), fate };
-        self.settled.push(fate.clone());
-        Some(fate)
+        self.settled.push(ListenerFate { listener: listener.to_owned(), fate });
+        self.settled.last()
     }
 
     /// Not all listeners were let finish.

@@ -96,8 +96,7 @@ impl Identity {
             Ok(Some(value)) => value.to_str().map_err(|_| Malformed::IdUnusable),
             _ => Err(Malformed::IdUnusable),
         };
-        let texts = names.iter().map(text).collect::<Result<Vec<_>, _>>()?;
-        joined(&texts).map(Some)
+        joined(names.iter().map(text)).map(Some)
     }
 
     fn body_id(
@@ -106,12 +105,11 @@ impl Identity {
         wanted: impl Fn(bool) -> bool,
     ) -> Result<Option<String>, Malformed> {
         let mut entries = self.id_slots.iter().filter(|slots| wanted(slots.iter().any(|it| it.of_element)));
-        let Some(raw) = entries.find_map(|slots| slots.iter().map(|it| facts.get(*it)).collect()) else {
+        let Some(slots) = entries.find(|slots| slots.iter().all(|it| facts.get(*it).is_some())) else {
             return Ok(None);
         };
-        let raw: Vec<&str> = raw;
-        let texts: Option<Vec<_>> = raw.into_iter().map(json::text).collect();
-        joined(&texts.ok_or(Malformed::IdUnusable)?).map(Some)
+        let texts = slots.iter().filter_map(|it| facts.get(*it));
+        joined(texts.map(|raw| json::text(raw).ok_or(Malformed::IdUnusable))).map(Some)
     }
 }
 
@@ -120,9 +118,17 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 /// The parts of an id, none of which may be empty.
-fn joined<T: AsRef<str>>(texts: &[T]) -> Result<String, Malformed> {
-    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-    let id = texts.join("+");
-    let usable = id.len() <= MAX_LEN && texts.iter().all(|it| !it.is_empty());
-    if usable { Ok(id) } else { Err(Malformed::IdUnusable) }
+fn joined<T: AsRef<str>>(texts: impl Iterator<Item = Result<T, Malformed>>) -> Result<String, Malformed> {
+    let mut id = String::new();
+    for text in texts {
+        let text = text?;
+        let text = text.as_ref();
+        let separator = if id.is_empty() { "" } else { "+" };
+        if text.is_empty() || id.len() + separator.len() + text.len() > MAX_LEN {
+            return Err(Malformed::IdUnusable);
+        }
+        id.push_str(separator);
+        id.push_str(text);
+    }
+    if id.is_empty() { Err(Malformed::IdUnusable) } else { Ok(id) }
 }

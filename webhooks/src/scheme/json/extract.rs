@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use smallvec::{SmallVec, smallvec};
 
 use super::JsonPath;
 
@@ -15,6 +16,9 @@ pub(crate) struct Extract {
     root: Branch,
     slots: usize,
 }
+
+/// What stands at each path. Those of a provider's identity fit in without an allocation.
+pub(crate) type Findings<'t> = SmallVec<[Option<&'t str>; 8]>;
 
 /// Why a text could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +48,8 @@ impl Extract {
     }
 
     /// The raw JSON text of each path; `None` where there is nothing. The whole text is checked for syntax.
-    pub(crate) fn read<'t>(&self, text: &'t [u8]) -> Result<Vec<Option<&'t str>>, Flaw> {
-        let mut found = vec![None; self.slots];
+    pub(crate) fn read<'t>(&self, text: &'t [u8]) -> Result<Findings<'t>, Flaw> {
+        let mut found: Findings<'t> = smallvec![None; self.slots];
         let duplicate = Cell::new(false);
         self.root
             .read(text, true, &mut found, &duplicate)
@@ -122,7 +126,7 @@ impl<'t> Visitor<'t> for Walk<'_, 't> {
 
     fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<(), A::Error> {
         let children = &self.branch.children;
-        let mut seen = vec![false; children.len()];
+        let mut seen: SmallVec<[bool; 16]> = smallvec![false; children.len()];
         while let Some(index) = map.next_key_seed(KeyOf(children))? {
             let Some(index) = index else {
                 map.next_value::<IgnoredAny>()?;
@@ -144,8 +148,7 @@ impl<'t> Visitor<'t> for Walk<'_, 't> {
 
     fn visit_seq<A: SeqAccess<'t>>(self, mut seq: A) -> Result<(), A::Error> {
         for index in 0_usize.. {
-            let wanted = || self.branch.children.iter().find(|(name, _)| **name == *format!("[{index}]"));
-            let child = if self.branch.children.is_empty() { None } else { wanted() };
+            let child = self.branch.children.iter().find(|(name, _)| place_in_list(name) == Some(index));
             let more = match child {
                 None => seq.next_element::<IgnoredAny>()?.is_some(),
                 Some((_, branch)) => {
@@ -179,6 +182,11 @@ impl<'t> Visitor<'t> for Walk<'_, 't> {
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
     }
+}
+
+/// The place that `[7]` names.
+fn place_in_list(name: &str) -> Option<usize> {
+    name.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
 /// Which child a key is. Compares the decoded key: `"\u0069d"` is `id`.
@@ -223,7 +231,7 @@ mod tests {
 
     fn read<'t>(paths: &[&str], body: &'t str) -> Result<Vec<Option<&'t str>>, Flaw> {
         let paths: Vec<JsonPath> = paths.iter().filter_map(|it| JsonPath::parse(it)).collect();
-        Extract::new(&paths).read(body.as_bytes())
+        Extract::new(&paths).read(body.as_bytes()).map(SmallVec::into_vec)
     }
 
     #[test]
@@ -268,6 +276,6 @@ mod tests {
             assert_eq!(read(&["$.id"], wrong), Err(Flaw::NotJson), "{wrong}");
         }
         assert_eq!(Extract::default().read(b"\xff"), Err(Flaw::NotJson));
-        assert_eq!(Extract::default().read(b"12"), Ok(vec![]));
+        assert_eq!(Extract::default().read(b"12"), Ok(Findings::new()));
     }
 }

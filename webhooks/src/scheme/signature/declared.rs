@@ -83,14 +83,15 @@ impl DeclaredVerifier {
     /// What can be rejected by the headers alone.
     pub(super) fn precheck(&self, headers: &HeaderMap) -> Result<(), Rejection> {
         let scheme = &self.scheme;
-        let mut places = scheme.places.iter().map(Place::header);
-        if places.all(|place| place.is_some_and(|name| !headers.contains_key(&*name))) {
-            return Err(Rejection::SignatureMissing);
-        }
+        let mut missing = true;
         for place in &scheme.places {
-            if let (Place::Header(name), false) = (place, scheme.repeatable) {
-                single(headers, name)?;
-            }
+            missing &= match place {
+                Place::Header(name) if !scheme.repeatable => single(headers, name)?.is_none(),
+                _ => place.header().is_some_and(|name| !headers.contains_key(&*name)),
+            };
+        }
+        if missing {
+            return Err(Rejection::SignatureMissing);
         }
         for (name, value) in &scheme.required {
             if single(headers, name)?.is_none_or(|it| it != value.as_str()) {
