@@ -1,6 +1,6 @@
 """Verifies and decodes one request again and again with its vendor's package on PyPI.
 
-Argument: how often. stdin: the request. stdout: nanoseconds each.
+Arguments: the package, how often. stdin: the request. stdout: nanoseconds each.
 """
 
 import json
@@ -14,15 +14,15 @@ def stripe(request):
     return lambda: stripe.Webhook.construct_event(request["body"], request["signature"], request["secret"]).id
 
 
-def standard_webhooks(request):
+def standardwebhooks(request):
     from standardwebhooks import Webhook
 
     webhook, headers = Webhook(request["secret"]), dict(request["headers"])
     return lambda: webhook.verify(request["body"], headers)["type"]
 
 
-request, count = json.load(sys.stdin), int(sys.argv[1])
-receive = {"stripe": stripe, "standard-webhooks": standard_webhooks}[request["provider"]](request)
+request, name, count = json.load(sys.stdin), sys.argv[1], int(sys.argv[2])
+receive = {"stripe": stripe, "standardwebhooks": standardwebhooks}[name](request)
 receive()
 began = time.perf_counter_ns()
 for _ in range(count):

@@ -15,7 +15,12 @@ pub(crate) enum Language {
 }
 
 /// Nanoseconds that the vendor's package takes for the request.
-pub(crate) fn nanoseconds(language: Language, request: &Request, count: u32) -> Result<f64, AnyError> {
+pub(crate) fn nanoseconds(
+    language: Language,
+    package: &str,
+    request: &Request,
+    count: u32,
+) -> Result<f64, AnyError> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let installed = here.join("../../target/interop");
     let place =
@@ -34,7 +39,7 @@ pub(crate) fn nanoseconds(language: Language, request: &Request, count: u32) -> 
         }
     };
     let mut child = command
-        .arg(count.to_string())
+        .args([package, &count.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
