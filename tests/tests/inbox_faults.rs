@@ -1,19 +1,15 @@
-//! The inbox when processes die and disks are full.
+//! The inbox when processes die and disks fail.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures of a run, and what was skipped")]
+#![allow(clippy::print_stdout, reason = "figures of a run")]
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::inbox::{self, InboxFolder, InboxProbe, settled, until};
-use support::inside::Inside;
-use support::sample;
-use webhooks::{RunState, Selection};
+use support::inbox::{self, InboxFolder, InboxProbe, until};
+use support::process::PATIENCE;
 
 /// How long the sweep goes on; a soak sets more.
 fn patience() -> Duration {
@@ -87,26 +83,33 @@ async fn kill9_sweep() {
     .await;
     assert!(acknowledged.len() > 50, "there was hardly any load: {}", acknowledged.len());
     println!("{} acknowledged, {kills} kills, {} runs ended", acknowledged.len(), ended(&all()).len());
+    probe.process.terminate();
+    assert!(probe.process.wait(PATIENCE).success());
+    inbox::each_was_completed_once(&folder, all(), &acknowledged).await;
 }
 
+/// An event that takes its process with it is given up, and no other with it. Everything else that was under way is run
+/// again, one by one.
 #[tokio::test]
 async fn crash_loop_dead() {
     let folder = InboxFolder::new();
+    let trigger = folder.settings_file().with_file_name("now");
     let mut probe = folder.start_probe();
-    assert_eq!(
-        probe.deliver("culprit", r#"{"a":{"sleep_ms":300,"abort":true}}"#).await.expect("an answer").status,
-        200
-    );
+    let culprit = format!(r#"{{"a":{{"until":"{}","abort":true}}}}"#, trigger.display());
+    assert_eq!(probe.deliver("culprit", &culprit).await.expect("an answer").status, 200);
+    let innocent = format!(r#"{{"a":{{"until":"{0}"}},"b":{{"until":"{0}"}}}}"#, trigger.display());
     for number in 0..5 {
-        let sent = probe
-            .deliver(&format!("innocent_{number}"), r#"{"a":{"sleep_ms":400},"b":{"sleep_ms":400}}"#)
-            .await;
+        let sent = probe.deliver(&format!("innocent_{number}"), &innocent).await;
         assert_eq!(sent.expect("an answer").status, 200);
     }
-    let mut deeds = Vec::new();
-    let mut crashes = 0;
+    // All twelve runs are under way when it happens.
+    until(async || probe.deeds().iter().filter(|deed| deed["at"] == "start").count() == 12).await;
+    std::fs::write(&trigger, "").expect("a file");
+
+    let (mut deeds, mut crashes) = (Vec::new(), 0);
     let given_up =
         |probe: &InboxProbe| probe.process.stderr().so_far().iter().any(|it| it.contains("crash_loop"));
+    let began = Instant::now();
     while done_with(&deeds, &probe) < 11 || !given_up(&probe) {
         if probe.process.ended().is_some() {
             crashes += 1;
@@ -115,6 +118,7 @@ async fn crash_loop_dead() {
             assert!(crashes <= 3, "it aborts the process without end");
             probe = folder.start_probe();
         }
+        assert!(began.elapsed() < PATIENCE * 3, "it does not end:\n{}", probe.process.output());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(crashes, 3);
@@ -132,63 +136,96 @@ fn done_with(deeds: &[Value], probe: &InboxProbe) -> usize {
     ended(&all).into_iter().collect::<BTreeSet<_>>().len()
 }
 
-/// A file system of one megabyte, unmounted when dropped. `None` where one may not mount.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let mount =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(folder.path()).output();
-        mount.is_ok_and(|it| it.status.success()).then_some(Self(folder))
+/// One process after the other is killed in the middle of what it does: at its first such system call, at its second,
+/// and so on through its start and through what it does for an event.
+async fn kill_at_each(calls: &str, step: usize) {
+    const UNDER_WAY: usize = 12;
+    let folder = InboxFolder::new();
+    drop(folder.start_probe());
+    let (mut deeds, mut acknowledged, mut starts, mut under_way) = (Vec::new(), BTreeSet::new(), 0, 0);
+    for call in (1..).step_by(step) {
+        let probe = folder.launch_probe(|it| it.tampered(&format!("{calls}:signal=KILL:when={call}")));
+        let gone = || probe.process.ended().is_some();
+        until(async || gone() || std::net::TcpStream::connect(probe.address()).is_ok()).await;
+        let mut events = 0;
+        while !gone() {
+            let id = format!("evt_{call}_{events}");
+            let answer = probe.deliver(&id, "{}").await;
+            until(async || gone() || ended(&probe.deeds()).iter().filter(|it| it.1 == id).count() == 2).await;
+            acknowledged.extend(answer.is_ok_and(|it| it.status == 200).then_some(id));
+            events += 1;
+            assert!(events < 200, "nothing kills it");
+        }
+        probe.process.stdout().to_the_end();
+        deeds.extend(probe.deeds());
+        (starts, under_way) = if events == 0 { (starts + 1, under_way) } else { (starts, under_way + 1) };
+        if under_way == UNDER_WAY {
+            break;
+        }
     }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
+    println!(
+        "killed {starts} times at the start, {under_way} times under way; {} acknowledged",
+        acknowledged.len()
+    );
+    assert!(!acknowledged.is_empty());
+    inbox::each_was_completed_once(&folder, deeds, &acknowledged).await;
 }
 
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: the inbox closes its files in a thread of its own.
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_every_commit() {
+    kill_at_each("fdatasync,fsync", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_middle_of_writing() {
+    kill_at_each("pwrite64", 5).await;
+}
+
+/// While the disk says no, so does the service; once it does not, everything goes on, and what was acknowledged in
+/// between is handled.
+async fn the_disk_fails(injection: &str, reason: &str) {
+    let folder = InboxFolder::new();
+    let probe = folder.launch_probe(|program| program.tampered(injection));
+    probe.process.wait_until_listening(probe.address());
+    let (mut acknowledged, mut refused) = (BTreeSet::new(), 0);
+    let began = Instant::now();
+    for number in 0.. {
+        let id = format!("evt_{number}");
+        let response = probe.deliver(&id, "{}").await.expect("an answer");
+        match response.status {
+            200 => {
+                acknowledged.insert(id);
+                if refused > 0 {
+                    break;
+                }
+            }
+            503 => {
+                refused += 1;
+                assert!(response.text().contains(reason), "{}", response.text());
+            }
+            other => panic!("answered {other}"),
+        }
+        assert!(began.elapsed() < PATIENCE * 3, "refused {refused} times: {}", probe.process.output());
     }
+    println!("{} acknowledged, {refused} refused", acknowledged.len());
+    until(async || {
+        let ended: BTreeSet<_> = ended(&probe.deeds()).into_iter().collect();
+        acknowledged
+            .iter()
+            .all(|id| ["a", "b"].iter().all(|it| ended.contains(&((*it).to_owned(), id.clone()))))
+    })
+    .await;
+    probe.process.terminate();
+    assert!(probe.process.wait(PATIENCE).success());
+    inbox::each_was_completed_once(&folder, probe.deeds(), &acknowledged).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fsync_error() {
+    the_disk_fails("fdatasync,fsync:error=EIO:when=20..50", "store_unavailable").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn disk_full() {
-    let Some(disk) = SmallDisk::mount() else {
-        eprintln!("skipped: a file system cannot be mounted here");
-        return;
-    };
-    let folder = InboxFolder::at(disk.path());
-    let inside = Inside::with(folder.sources(&["stripe"])).await;
-    let inbox = inside.webhooks.inbox().expect("an inbox is configured");
-    let ballast = disk.path().join("ballast");
-    assert_eq!(inside.send(sample::of("stripe", "before")).await.status, 200);
-    settled(&inbox).await;
-
-    // As much as there is.
-    let _ = std::fs::write(&ballast, vec![0; 2 << 20]);
-    let mut acknowledged = Vec::new();
-    let mut refused = 0;
-    for number in 0..200 {
-        let id = format!("evt_{number}");
-        match inside.send(sample::of("stripe", &id)).await.status.as_u16() {
-            200 => acknowledged.push(id),
-            503 => refused += 1,
-            other => panic!("answered {other}"),
-        }
-    }
-    assert!(refused > 0, "the disk was never full");
-
-    std::fs::remove_file(&ballast).expect("the ballast is there");
-    let taken = async || inside.send(sample::of("stripe", "after")).await.status == 200;
-    until(taken).await;
-    acknowledged.push("after".to_owned());
-    settled(&inbox).await;
-    let heard: BTreeSet<_> = inside.heard_ids().into_iter().collect();
-    assert!(acknowledged.iter().all(|id| heard.contains(id)), "what was acknowledged was handled");
-    let dead = inbox.list(Selection::new().state(RunState::Dead)).await.expect("an inbox");
-    assert!(dead.is_empty(), "{dead:?}");
+    the_disk_fails("pwrite64:error=ENOSPC:when=200..300", "store_full").await;
 }

@@ -5,6 +5,7 @@
 //! on one thread.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -16,6 +17,8 @@ use webhooks::{Failure, WebhookEvent, webhook_listener};
 struct Instruction {
     /// Awaits that long.
     sleep_ms: u64,
+    /// Awaits that this file is there.
+    until: Option<PathBuf>,
     /// Blocks its thread that long.
     block_ms: u64,
     /// Fails the first that many attempts.
@@ -56,6 +59,9 @@ async fn follow(listener: &str, instruction: &Instruction, event: &WebhookEvent)
     say("start", listener, event)?;
     if instruction.sleep_ms > 0 {
         tokio::time::sleep(Duration::from_millis(instruction.sleep_ms)).await;
+    }
+    while instruction.until.as_ref().is_some_and(|file| !file.exists()) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     if instruction.block_ms > 0 {
         std::thread::sleep(Duration::from_millis(instruction.block_ms));

@@ -1,14 +1,16 @@
 //! Webhooks with an inbox in a file: in the test's own process, and in a `probe` that can be killed.
 
+use std::collections::{BTreeSet, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use webhooks::{Builder, Settings, WebhookInbox, Webhooks};
+use webhooks::{Builder, RunState, Selection, Settings, WebhookInbox, Webhooks};
 
 use crate::http::{Request, Response};
+use crate::inside::Recorder;
 use crate::process::{PATIENCE, Process, Program};
 use crate::{free_port, sample, sign};
 
@@ -16,7 +18,8 @@ use crate::{free_port, sample, sign};
 #[derive(Debug)]
 pub struct InboxFolder {
     place: PathBuf,
-    /// Lines of `[webhooks.inbox]`.
+    /// Lines of `[webhooks]`, and of `[webhooks.inbox]`.
+    general: String,
     settings: String,
     _folder: Option<TempDir>,
 }
@@ -31,13 +34,25 @@ impl InboxFolder {
 
     /// In a folder of the test's own.
     pub fn at(place: &Path) -> Self {
-        Self { place: place.to_owned(), settings: "backoff = \"1ms\"\n".to_owned(), _folder: None }
+        Self {
+            place: place.to_owned(),
+            general: "drain_delay = \"0s\"\n".to_owned(),
+            settings: "backoff = \"1ms\"\n".to_owned(),
+            _folder: None,
+        }
     }
 
     /// With another line of `[webhooks.inbox]`.
     pub fn setting(mut self, line: &str) -> Self {
         self.settings.push_str(line);
         self.settings.push('\n');
+        self
+    }
+
+    /// With another line of `[webhooks]`.
+    pub fn general(mut self, line: &str) -> Self {
+        self.general.push_str(line);
+        self.general.push('\n');
         self
     }
 
@@ -61,11 +76,16 @@ impl InboxFolder {
         read.stdout
     }
 
+    /// A builder with the inbox and further settings, whole tables of them.
+    pub fn sources_and(&self, tables: &str) -> Builder {
+        let settings: Settings =
+            format!("{}{}{tables}", self.general, self.table("inbox")).parse().expect("good settings");
+        Webhooks::builder().settings(settings).public_url(sample::PUBLIC_URL)
+    }
+
     /// A builder with the inbox and a source for each of these providers.
     pub fn sources(&self, providers: &[&str]) -> Builder {
-        let settings: Settings =
-            format!("drain_delay = \"0s\"\n{}", self.table("inbox")).parse().expect("good settings");
-        let builder = Webhooks::builder().settings(settings).public_url(sample::PUBLIC_URL);
+        let builder = self.sources_and("");
         providers
             .iter()
             .fold(builder, |builder, name| builder.source(name, |source| source.secret(sample::secret(name))))
@@ -82,14 +102,14 @@ impl InboxFolder {
     pub fn launch_probe(&self, change: impl FnOnce(Program) -> Program) -> InboxProbe {
         let file = self.settings_file();
         let secret = sample::secret("stripe");
-        let inbox = self.table("webhooks.inbox");
-        std::fs::write(&file, format!("{inbox}[webhooks.sources.stripe]\nsecret = \"{secret}\"\n"))
-            .expect("a settings file");
+        let (general, inbox) = (&self.general, self.table("webhooks.inbox"));
+        let settings =
+            format!("[webhooks]\n{general}{inbox}[webhooks.sources.stripe]\nsecret = \"{secret}\"\n");
+        std::fs::write(&file, settings).expect("a settings file");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let program = Program::built("probe")
             .env("WEBHOOKS_CONFIG", &file)
-            .env("WEBHOOKS_HTTP__BIND", address.to_string())
-            .env("WEBHOOKS_DRAIN_DELAY", "0s");
+            .env("WEBHOOKS_HTTP__BIND", address.to_string());
         InboxProbe { process: change(program).start(), address }
     }
 
@@ -129,6 +149,51 @@ impl InboxProbe {
         // A process that was killed may have been in the middle of a line.
         lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
+}
+
+/// Has a folder that nobody works off worked off to the end, and looks at these events: all runs are done, each after as
+/// many attempts as it was begun, so that none was run again once it was recorded. `deeds` is what the listeners of all
+/// probes so far have written.
+pub async fn each_was_completed_once(folder: &InboxFolder, mut deeds: Vec<Value>, ids: &BTreeSet<String>) {
+    let last = folder.start_probe();
+    until(async || {
+        let backlog = folder.launch_probe(|program| program.arg("webhooks").arg("backlog"));
+        assert!(backlog.process.wait(PATIENCE).success());
+        let lines = backlog.process.stdout().to_the_end();
+        lines.iter().all(|line| line.contains(": pending 0;") || line.starts_with("Nothing is pending"))
+    })
+    .await;
+    last.process.terminate();
+    assert!(last.process.wait(PATIENCE).success());
+    deeds.extend(last.deeds());
+    let mut counts = HashMap::<_, usize>::new();
+    for deed in &deeds {
+        *counts
+            .entry(["at", "id", "listener"].map(|it| deed[it].as_str().unwrap_or_default()))
+            .or_default() += 1;
+    }
+    let count =
+        |at: &str, id: &str, listener: &str| counts.get(&[at, id, listener]).copied().unwrap_or_default();
+    // A listener that none of the runs is for: looking must not change anything.
+    let looking =
+        folder.sources(&["stripe"]).listener(Recorder::new("stripe")).build().await.expect("an inbox");
+    let inbox = looking.inbox().expect("an inbox is configured");
+    for id in ids {
+        let found = inbox.list(Selection::new().event_id(id)).await.expect("an inbox");
+        assert_eq!(found.len(), 1, "{id} is in the inbox, once");
+        let record = inbox.show(found[0].number).await.expect("an inbox").expect("an event");
+        assert_eq!(record.runs.len(), 2, "{record:?}");
+        for run in &record.runs {
+            assert_eq!(run.state, RunState::Done, "{record:?}");
+            let attempts = usize::try_from(run.attempts).expect("few");
+            let (begun, ended) = (count("start", id, &run.listener), count("end", id, &run.listener));
+            assert!(begun <= attempts, "{id} was begun {begun} times: {run:?}");
+            let cut_off = run.failures.iter().filter(|it| it.error.contains("never ended")).count();
+            assert!((1..=1 + cut_off).contains(&ended), "{id} was ended {ended} times: {run:?}");
+        }
+    }
+    let backlog = inbox.backlog().await.expect("an inbox");
+    assert!(backlog.iter().all(|it| it.pending == 0 && it.dead == 0), "{backlog:?}");
 }
 
 /// Delivers an event to a probe at this address.

@@ -25,6 +25,8 @@ pub struct Program {
     folder: Option<PathBuf>,
     /// Of the user and the group.
     ids: Option<(u32, u32)>,
+    /// Whether it starts others, which end with it.
+    starts_others: bool,
 }
 
 impl Program {
@@ -47,6 +49,7 @@ impl Program {
             environment: BTreeMap::new(),
             folder: None,
             ids: None,
+            starts_others: false,
         }
     }
 
@@ -67,6 +70,22 @@ impl Program {
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.environment.insert(name.as_ref().to_owned(), value.as_ref().to_owned());
         self
+    }
+
+    /// Has its system calls tampered with, as strace's `inject` describes it: `fdatasync:error=EIO:when=20..40`. What
+    /// is counted is each thread's own calls.
+    pub fn tampered(mut self, injection: &str) -> Self {
+        let calls = injection.split(':').next().unwrap_or_default();
+        let strace = ["-f", "-qq", "-o", "/dev/null", "-e"];
+        let mut arguments: Vec<OsString> = strace.map(Into::into).into();
+        arguments.extend([
+            format!("trace={calls}").into(),
+            "-e".into(),
+            format!("inject={injection}").into(),
+        ]);
+        arguments.extend(["--".into(), std::mem::replace(&mut self.path, "strace".into()).into()]);
+        arguments.append(&mut self.arguments);
+        Self { arguments, starts_others: true, ..self }
     }
 
     /// The working directory.
@@ -99,11 +118,15 @@ impl Program {
         if let Some((user, group)) = self.ids {
             command.uid(user).gid(group);
         }
+        if self.starts_others {
+            command.process_group(0);
+        }
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", self.path.display()));
         let stdout = Lines::of(child.stdout.take().expect("stdout is piped"));
         let stderr = Lines::of(child.stderr.take().expect("stderr is piped"));
-        Process { name: self.path.display().to_string(), child: Mutex::new(child), stdout, stderr }
+        let name = self.path.display().to_string();
+        Process { name, child: Mutex::new(child), stdout, stderr, leads_group: self.starts_others }
     }
 }
 
@@ -131,6 +154,7 @@ pub struct Process {
     child: Mutex<Child>,
     stdout: Lines,
     stderr: Lines,
+    leads_group: bool,
 }
 
 impl Process {
@@ -162,8 +186,16 @@ impl Process {
         let mut child = lock(&self.child);
         // A process that was waited for has given its id back: never signal that.
         if matches!(child.try_wait(), Ok(None)) {
-            let id = Pid::from_raw(child.id().try_into().expect("a process id fits"));
-            nix::sys::signal::kill(id, signal).expect("a child can be signalled");
+            self.send(&child, signal).expect("a child can be signalled");
+        }
+    }
+
+    fn send(&self, child: &Child, signal: Signal) -> nix::Result<()> {
+        let id = Pid::from_raw(child.id().try_into().expect("a process id fits"));
+        if self.leads_group {
+            nix::sys::signal::killpg(id, signal)
+        } else {
+            nix::sys::signal::kill(id, signal)
         }
     }
 
@@ -224,7 +256,9 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let mut child = lock(&self.child);
-        let _ = child.kill();
+        if matches!(child.try_wait(), Ok(None)) {
+            let _ = self.send(&child, Signal::SIGKILL);
+        }
         let _ = child.wait();
     }
 }

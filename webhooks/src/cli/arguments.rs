@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use crate::document::parse_duration;
 use crate::inbox::record::{RunState, Selection};
+use crate::store::DeadReason;
 
 /// One thing to do.
 #[derive(Debug)]
@@ -69,7 +70,8 @@ fn deliberate(command: &str, arguments: impl Iterator<Item = String>) -> Result<
 fn selection(mut arguments: impl Iterator<Item = String>) -> Result<(Selection, bool), String> {
     let (mut selection, mut selected) = (Selection::new(), false);
     while let Some(option) = arguments.next() {
-        selected = true;
+        // How many of them says nothing of which.
+        selected |= option != "--limit";
         if option == "--all" {
             continue;
         }
@@ -85,7 +87,7 @@ fn selection(mut arguments: impl Iterator<Item = String>) -> Result<(Selection, 
             "--event" => selection.event_id(value),
             "--listener" => selection.listener(value),
             "--state" => selection.state(RunState::from_code(&value).ok_or_else(wrong)?),
-            "--reason" => selection.reason(value),
+            "--reason" => selection.reason(DeadReason::from_code(&value).ok_or_else(wrong)?.code()),
             "--since" => selection.after(time()?),
             "--before" => selection.before(time()?),
             "--limit" => selection.limit(value.parse().map_err(|_| wrong())?),
@@ -129,10 +131,15 @@ mod tests {
             "list --sorce a",
             "list --source",
             "drop --before yesterday",
+            "drop --limit 5",
+            "replay --limit 5",
+            "replay --reason permanet",
             "list --limit -1",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }
-        assert!(parsed("drop --all").is_ok());
+        for line in ["drop --all", "drop --all --limit 5", "drop --limit 5 --source a", "list --limit 5"] {
+            assert!(parsed(line).is_ok(), "{line}");
+        }
     }
 }

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore};
 
 use super::headers::{self, KeptHeaders};
-use super::{Inbox, InboxError, NewEntry, NewRun, Parcel, Payload, Put, StoredEvent, order};
+use super::order::Ordered;
+use super::{Inbox, InboxError, NewEntry, NewRun, Parcel, Payload, Put, StoredEvent};
 use crate::delivery::{Delivery, DeliveryId, SourceName};
 use crate::event::{NewEvent, WebhookEvent};
 use crate::metrics::{self, Gauge};
@@ -18,8 +19,8 @@ use crate::run::inline::Job;
 /// Stores the deliveries of the sources that use the inbox.
 pub(crate) struct Intake {
     inbox: Arc<dyn Inbox>,
-    /// The sources that use the inbox, and what of their headers is kept.
-    sources: HashMap<SourceName, KeptHeaders>,
+    /// The sources that use the inbox.
+    sources: HashMap<SourceName, StoredSource>,
     /// Bounds the bodies that wait for the disk.
     permits: Semaphore,
     in_flight: Gauge,
@@ -27,10 +28,18 @@ pub(crate) struct Intake {
     wake: Arc<Notify>,
 }
 
+/// A source whose deliveries are stored.
+#[derive(Debug)]
+pub(crate) struct StoredSource {
+    pub(crate) kept: KeptHeaders,
+    /// Whether a delivery may hold several events.
+    pub(crate) is_batch: bool,
+}
+
 impl Intake {
     pub(crate) fn new(
         inbox: Arc<dyn Inbox>,
-        sources: HashMap<SourceName, KeptHeaders>,
+        sources: HashMap<SourceName, StoredSource>,
         max_in_flight: usize,
         wake: Arc<Notify>,
     ) -> Self {
@@ -61,19 +70,16 @@ impl Intake {
         // What nobody listens to leaves no trace but its token.
         let events: Vec<_> = jobs.into_iter().filter(|job| !job.audience.is_empty()).collect();
         let ignored = events.is_empty();
+        let Some(source) = self.sources.get(delivery.source()) else { return Outcome::UnknownSource };
         let parcel = Parcel {
             source: delivery.source().clone(),
             delivery_id: delivery.id().bits(),
             received_at: delivery.received_at(),
             verified,
-            headers: self
-                .sources
-                .get(delivery.source())
-                .map(|it| it.write(delivery.headers()))
-                .unwrap_or_default(),
+            headers: source.kept.write(delivery.headers()),
             body: delivery.body().clone(),
             tokens,
-            events: events.into_iter().map(|job| entry(&delivery, job)).collect(),
+            events: events.into_iter().map(|job| entry(&delivery, source.is_batch, job)).collect(),
         };
         match self.inbox.put(parcel).await {
             Ok(_) if ignored => Outcome::Ignored,
@@ -112,15 +118,15 @@ impl StoredEvent {
     }
 }
 
-fn entry(delivery: &Delivery, job: Job) -> NewEntry {
+fn entry(delivery: &Delivery, is_batch: bool, job: Job) -> NewEntry {
     let event = job.event;
+    let ordered = match is_batch {
+        true => Ordered::by_payload(&event.payload),
+        false => Ordered::by_body(delivery.body(), &event.payload),
+    };
     let runs = job.audience.iter().map(|listener| NewRun {
         listener: Arc::clone(&listener.id),
-        order_key: listener
-            .options
-            .order_by
-            .as_ref()
-            .and_then(|order| order::key(order.pointer, delivery.body(), &event.payload)),
+        order_key: listener.options.order_by.and_then(|order| ordered.key(order.pointer)),
     });
     NewEntry {
         runs: runs.collect(),

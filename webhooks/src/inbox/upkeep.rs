@@ -26,12 +26,7 @@ pub(crate) fn look_after(
         let mut unknown = Vec::new();
         let mut swept: Option<Instant> = None;
         loop {
-            if swept.is_none_or(|at| at.elapsed() >= SWEPT) {
-                swept = Some(Instant::now());
-                if let Err(error) = sweep(&*inbox).await {
-                    tracing::warn!(%error, "the inbox could not be swept");
-                }
-            }
+            // First of all: a long sweep must not keep from anybody that runs wait in vain.
             let began = Instant::now();
             match inbox.counts().await {
                 Ok(counts) => {
@@ -44,7 +39,14 @@ pub(crate) fn look_after(
                 }
                 Err(error) => tracing::warn!(%error, "the inbox could not be counted"),
             }
-            tokio::time::sleep(COUNTED.max(began.elapsed() * SHARE)).await;
+            let counted_in = began.elapsed();
+            if swept.is_none_or(|at| at.elapsed() >= SWEPT) {
+                swept = Some(Instant::now());
+                if let Err(error) = sweep(&*inbox).await {
+                    tracing::warn!(%error, "the inbox could not be swept");
+                }
+            }
+            tokio::time::sleep(COUNTED.max(counted_in * SHARE)).await;
         }
     }
 }

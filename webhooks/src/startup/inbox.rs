@@ -10,9 +10,9 @@ use crate::clock::Clock;
 use crate::delivery::SourceName;
 use crate::inbox::handle::WebhookInbox;
 use crate::inbox::headers::KeptHeaders;
-use crate::inbox::intake::Intake;
+use crate::inbox::intake::{Intake, StoredSource};
 use crate::inbox::retry::Backoff;
-use crate::inbox::staffed::StaffedInbox;
+use crate::inbox::staffed::{self, StaffedInbox};
 use crate::inbox::worker::{Worker, WorkerOptions};
 use crate::inbox::{Access, Inbox, order, upkeep};
 use crate::life::Life;
@@ -94,7 +94,7 @@ pub(super) fn staff(
     let wake = Arc::new(Notify::new());
     let mut staff = Vec::new();
     if let Some(settings) = &config.inbox {
-        let worker = Worker {
+        let worker = Arc::new(Worker {
             inbox: Arc::clone(&inbox),
             listeners: listeners.to_vec(),
             stats: sources.iter().map(|it| (it.name.clone(), Arc::clone(&it.stats))).collect(),
@@ -102,26 +102,32 @@ pub(super) fn staff(
             keeper: LeaseKeeper::new(Arc::clone(&inbox), settings.lease),
             life: life.clone(),
             wake: Arc::clone(&wake),
-        };
-        staff.push(tokio::spawn(Arc::new(worker).work()).abort_handle());
-        let upkeep = upkeep::look_after(Arc::clone(&inbox), listeners.to_vec());
-        staff.push(tokio::spawn(upkeep).abort_handle());
+        });
+        staff.push(staffed::employ("the worker", move || Arc::clone(&worker).work()));
+        let (kept, listeners) = (Arc::clone(&inbox), listeners.to_vec());
+        staff.push(staffed::employ("the upkeep", move || {
+            upkeep::look_after(Arc::clone(&kept), listeners.clone())
+        }));
         let (watched, waking) = (Arc::clone(&inbox), Arc::clone(&wake));
-        staff.push(tokio::spawn(async move { watched.watch(waking).await }).abort_handle());
+        staff.push(staffed::employ("the watch", move || {
+            let (watched, waking) = (Arc::clone(&watched), Arc::clone(&waking));
+            async move { watched.watch(waking).await }
+        }));
     }
     let asked_for = config.inbox.as_ref().map(|it| it.keep_headers.as_slice()).unwrap_or_default();
-    let kept: HashMap<_, _> = sources
+    let stored: HashMap<_, _> = sources
         .iter()
         .filter(|source| using.contains(&source.name))
         .map(|source| {
             let of_provider = source.identity.headers();
             let more = asked_for.iter().map(String::as_str).chain(of_provider.iter().map(|it| it.as_str()));
-            (source.name.clone(), KeptHeaders::new(more, &source.credential_headers))
+            let kept = KeptHeaders::new(more, &source.credential_headers);
+            (source.name.clone(), StoredSource { kept, is_batch: source.identity.is_batch() })
         })
         .collect();
     StaffedInbox {
         handle: WebhookInbox::new(Arc::clone(&inbox), Arc::clone(&wake)),
-        intake: Intake::new(inbox, kept, config.limits.max_in_flight, wake),
+        intake: Intake::new(inbox, stored, config.limits.max_in_flight, wake),
         staff,
     }
 }

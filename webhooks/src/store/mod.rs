@@ -165,6 +165,11 @@ pub enum DeadReason {
 }
 
 impl DeadReason {
+    /// The reason of this code.
+    pub(crate) fn from_code(code: &str) -> Option<Self> {
+        [Self::Permanent, Self::AttemptsExhausted, Self::CrashLoop].into_iter().find(|it| it.code() == code)
+    }
+
     /// The reason as stored and logged.
     pub fn code(self) -> &'static str {
         match self {

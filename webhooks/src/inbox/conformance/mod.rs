@@ -67,6 +67,7 @@ every_engine_keeps! {
         the_dead_are_known_for_as_long_as_they_may_come_again;
     operating:
         a_replay_begins_only_the_chosen_afresh,
+        events_are_chosen_by_the_time_they_arrived,
         many_are_changed_at_once,
         what_is_forgotten_is_gone,
         an_event_is_forgotten_once_it_is_through,

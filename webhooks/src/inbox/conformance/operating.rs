@@ -2,9 +2,9 @@
 
 use futures_util::future::join_all;
 
-use super::world::{DAY, World, entry, failed};
+use super::world::{DAY, World, entry, failed, parcel};
 use crate::inbox::record::{RunState, Selection};
-use crate::inbox::{End, Put};
+use crate::inbox::{End, Parcel, Put};
 use crate::store::DeadReason;
 
 pub(super) async fn a_replay_begins_only_the_chosen_afresh(world: &World) {
@@ -21,6 +21,25 @@ pub(super) async fn a_replay_begins_only_the_chosen_afresh(world: &World) {
         0,
         "it runs just now"
     );
+}
+
+pub(super) async fn events_are_chosen_by_the_time_they_arrived(world: &World) {
+    let began = world.clock.wall();
+    for day in 0..4 {
+        let at = began + DAY * day;
+        let parcel = Parcel { received_at: at, ..parcel(vec![entry(&day.to_string(), &[("a", None)])]) };
+        world.inbox.put(parcel).await.unwrap();
+    }
+    for run in world.claim(&["a"]).await.runs {
+        world.end(&run, failed()).await;
+    }
+    let between = || Selection::new().after(began + DAY).before(began + DAY * 3);
+    let listed = world.inbox.list(between()).await.unwrap();
+    let ids: Vec<_> = listed.iter().filter_map(|event| event.event_id.as_deref()).collect();
+    assert_eq!(ids, ["2", "1"], "the latest first, the end not included");
+    assert_eq!(world.inbox.replay(between()).await.unwrap().runs, 2);
+    assert_eq!(world.ids(&["a"]).await, ["1", "2"]);
+    assert_eq!(world.inbox.forget(Selection::new().before(began + DAY)).await.unwrap(), 1);
 }
 
 /// More than any engine changes in one piece.
