@@ -198,7 +198,9 @@ fn pairs(text: &str) -> Option<Group<'_>> {
 fn decodes(text: &str, base64: bool) -> bool {
     match base64 {
         true => BASE64.decode(text).is_ok_and(|bytes| !bytes.is_empty()),
-        false => !text.is_empty() && text.len() % 2 == 0 && text.bytes().all(|it| it.is_ascii_hexdigit()),
+        false => {
+            !text.is_empty() && text.len().is_multiple_of(2) && text.bytes().all(|it| it.is_ascii_hexdigit())
+        }
     }
 }
 
