@@ -13,6 +13,47 @@ use webhooks::{
 
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// Each engine does the same.
+macro_rules! on_each_engine {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    super::$test(support::inbox::InboxFolder::new).await;
+                }
+            )*
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    super::$test(support::inbox::InboxFolder::in_postgres).await;
+                }
+            )*
+        }
+    };
+}
+
+on_each_engine!(
+    stored_then_handled_once,
+    every_provider_goes_through_the_inbox,
+    a_failed_run_is_retried_until_it_succeeds,
+    what_fails_for_good_or_too_often_is_dead_with_its_body,
+    a_source_may_stay_inline,
+    an_event_that_nobody_hears_is_not_stored,
+    what_is_not_verified_is_not_stored,
+    unknown_listener_waits,
+    body_kept_while_pending,
+    replay_marks_itself,
+    a_redelivery_of_a_dead_event_is_handled_again,
+    what_an_operator_forgets_is_handled_anew,
+    no_credentials_at_rest,
+    ordered_key,
+    ordered_key_dead_head,
+);
+
 fn inbox(inside: &Inside) -> WebhookInbox {
     inside.webhooks.inbox().expect("an inbox is configured")
 }
@@ -30,9 +71,8 @@ fn stripe(id: &str, event_type: &str) -> support::inside::Post {
     sample::stripe(&format!(r#"{{"id":"{id}","type":"{event_type}","data":{{"object":{{}}}}}}"#))
 }
 
-#[tokio::test]
-async fn stored_then_handled_once() {
-    let folder = InboxFolder::new();
+async fn stored_then_handled_once(new_inbox: fn() -> InboxFolder) {
+    let folder = new_inbox();
     let inside = Inside::with(folder.sources(&["stripe"])).await;
 
     for _ in 0..3 {
@@ -50,9 +90,8 @@ async fn stored_then_handled_once() {
     assert_eq!((heard.attempt(), heard.secret_index()), (1, Some(0)));
 }
 
-#[tokio::test]
-async fn every_provider_goes_through_the_inbox() {
-    let folder = InboxFolder::new();
+async fn every_provider_goes_through_the_inbox(new_inbox: fn() -> InboxFolder) {
+    let folder = new_inbox();
     let recorder = Recorder::new("*");
     let names: Vec<String> = webhooks::providers().map(|it| it.name().to_owned()).collect();
     let builder = folder.sources(&[]).listener(recorder.clone());
@@ -67,9 +106,8 @@ async fn every_provider_goes_through_the_inbox() {
     assert_eq!(heard, names);
 }
 
-#[tokio::test]
-async fn a_failed_run_is_retried_until_it_succeeds() {
-    let folder = InboxFolder::new();
+async fn a_failed_run_is_retried_until_it_succeeds(new_inbox: fn() -> InboxFolder) {
+    let folder = new_inbox();
     let inside = Inside::answering(folder.sources(&["stripe"]), as_told).await;
 
     assert_eq!(inside.send(stripe("evt_1", "fail.3")).await.status, 200);
@@ -82,9 +120,8 @@ async fn a_failed_run_is_retried_until_it_succeeds() {
     assert_eq!(shown.runs[0].failures.len(), 3);
 }
 
-#[tokio::test]
-async fn what_fails_for_good_or_too_often_is_dead_with_its_body() {
-    let folder = InboxFolder::new().setting("max_attempts = 3");
+async fn what_fails_for_good_or_too_often_is_dead_with_its_body(new_inbox: fn() -> InboxFolder) {
+    let folder = new_inbox().setting("max_attempts = 3");
     let inside = Inside::answering(folder.sources(&["stripe"]), as_told).await;
 
     inside.send(stripe("evt_1", "fail.permanent")).await;
@@ -103,9 +140,8 @@ async fn what_fails_for_good_or_too_often_is_dead_with_its_body() {
     assert!(inbox(&inside).explain("evt_9").await.expect("an inbox").contains("knows no event"));
 }
 
-#[tokio::test]
-async fn a_source_may_stay_inline() {
-    let folder = InboxFolder::new();
+async fn a_source_may_stay_inline(new_inbox: fn() -> InboxFolder) {
+    let folder = new_inbox();
     let builder = folder.sources(&["stripe", "github"]).source("github", |source| source.inbox(false));
     let inside = Inside::with(builder).await;
 
@@ -117,9 +153,8 @@ async fn a_source_may_stay_inline() {
     assert_eq!(inside.report("github").count("handled"), 1);
 }
 
-#[tokio::test]
-async fn an_event_that_nobody_hears_is_not_stored() {
-    let folder = InboxFolder::new();
+async fn an_event_that_nobody_hears_is_not_stored(new_inbox: fn() -> InboxFolder) {
+    let folder = new_inbox();
     let builder = folder.sources(&["stripe", "github"]).listener(Recorder::new("github"));
     let webhooks = builder.build().await.expect("all is well");
     let reply = webhooks.process(sample::of("stripe", "evt_1").into_request()).await;
@@ -128,18 +163,16 @@ async fn an_event_that_nobody_hears_is_not_stored() {
     assert!(inbox.list(Selection::new()).await.expect("an inbox").is_empty());
 }
 
-#[tokio::test]
-async fn what_is_not_verified_is_not_stored() {
-    let folder = InboxFolder::new();
+async fn what_is_not_verified_is_not_stored(new_inbox: fn() -> InboxFolder) {
+    let folder = new_inbox();
     let inside = Inside::with(folder.sources(&["stripe"])).await;
     let forged = sample::of("stripe", "evt_1").body("{\"id\":\"evt_2\"}");
     assert_eq!(inside.send(forged).await.status, 401);
     assert!(inbox(&inside).list(Selection::new()).await.expect("an inbox").is_empty());
 }
 
-#[tokio::test]
-async fn unknown_listener_waits() {
-    let folder = InboxFolder::new();
+async fn unknown_listener_waits(new_inbox: fn() -> InboxFolder) {
+    let folder = new_inbox();
     let newer = folder.sources(&["stripe"]).listener(Recorder::new("stripe"));
     let newer = Inside::answering(newer, |_| Err(Failure::retry_after(DAY, "the newer build fails"))).await;
     newer.send(sample::of("stripe", "evt_1")).await;
@@ -157,9 +190,8 @@ async fn unknown_listener_waits() {
     assert_eq!((waiting.pending, waiting.dead), (1, 0));
 }
 
-#[tokio::test]
-async fn body_kept_while_pending() {
-    let (folder, clock) = (InboxFolder::new(), Clock::turnable());
+async fn body_kept_while_pending(new_inbox: fn() -> InboxFolder) {
+    let (folder, clock) = (new_inbox(), Clock::turnable());
     let answer = |event: &WebhookEvent| match event.attempt() {
         1 => Err(Failure::retry_after(DAY * 400, "in a year")),
         _ => Ok(()),
@@ -176,9 +208,8 @@ async fn body_kept_while_pending() {
     assert_eq!(inside.heard()[1].body(), sample::stripe_body("evt_1").as_bytes());
 }
 
-#[tokio::test]
-async fn replay_marks_itself() {
-    let folder = InboxFolder::new();
+async fn replay_marks_itself(new_inbox: fn() -> InboxFolder) {
+    let folder = new_inbox();
     let other = Recorder::new("stripe");
     let answer = |event: &WebhookEvent| match event.is_replay() {
         true => Ok(()),
@@ -200,9 +231,8 @@ async fn replay_marks_itself() {
     assert_eq!(other.heard().len(), 2, "other listeners are not run again");
 }
 
-#[tokio::test]
-async fn a_redelivery_of_a_dead_event_is_handled_again() {
-    let folder = InboxFolder::new();
+async fn a_redelivery_of_a_dead_event_is_handled_again(new_inbox: fn() -> InboxFolder) {
+    let folder = new_inbox();
     let inside = Inside::answering(folder.sources(&["stripe"]), as_told).await;
     inside.send(stripe("evt_1", "fail.permanent")).await;
     settled(&inbox(&inside)).await;
@@ -212,9 +242,8 @@ async fn a_redelivery_of_a_dead_event_is_handled_again() {
     assert_eq!(inside.report("stripe").count("stored"), 2);
 }
 
-#[tokio::test]
-async fn what_an_operator_forgets_is_handled_anew() {
-    let folder = InboxFolder::new();
+async fn what_an_operator_forgets_is_handled_anew(new_inbox: fn() -> InboxFolder) {
+    let folder = new_inbox();
     let inside = Inside::with(folder.sources(&["github"])).await;
     let (handle, body) = (inside.webhooks.handle(), sample::GITHUB_BODY.as_bytes());
     let forget = async || handle.processor().forget("github", "an-id", body).await.expect("an inbox");
@@ -229,9 +258,8 @@ async fn what_an_operator_forgets_is_handled_anew() {
     }
 }
 
-#[tokio::test]
-async fn no_credentials_at_rest() {
-    let folder = InboxFolder::new().setting("keep_headers = [\"x-tenant\"]");
+async fn no_credentials_at_rest(new_inbox: fn() -> InboxFolder) {
+    let folder = new_inbox().setting("keep_headers = [\"x-tenant\"]");
     let inside = Inside::with(folder.sources(&["gitlab", "stripe"])).await;
     let post = sample::of("gitlab", "an-id")
         .target("/webhooks/gitlab?access_token=canary-in-the-query")
@@ -294,9 +322,8 @@ fn of_customer(id: &str, event_type: &str, customer: usize) -> support::inside::
     sample::stripe(&format!(r#"{{"id":"{id}","type":"{event_type}","data":{{"object":{object}}}}}"#))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn ordered_key() {
-    let folder = InboxFolder::new();
+async fn ordered_key(new_inbox: fn() -> InboxFolder) {
+    let folder = new_inbox();
     let (listener, heard) = in_order(OnDead::Skip);
     let webhooks = folder.sources(&["stripe"]).listener(listener).build().await.expect("all is well");
     const CUSTOMERS: usize = 5;
@@ -317,10 +344,9 @@ async fn ordered_key() {
     }
 }
 
-#[tokio::test]
-async fn ordered_key_dead_head() {
+async fn ordered_key_dead_head(new_inbox: fn() -> InboxFolder) {
     for (on_dead, goes_on) in [(OnDead::Skip, true), (OnDead::Block, false)] {
-        let folder = InboxFolder::new();
+        let folder = new_inbox();
         let (listener, heard) = in_order(on_dead);
         let webhooks = folder.sources(&["stripe"]).listener(listener).build().await.expect("all is well");
         let inbox = webhooks.inbox().expect("an inbox is configured");

@@ -1,8 +1,9 @@
-//! Webhooks with an inbox in a file: in the test's own process, and in a `probe` that can be killed.
+//! Webhooks with an inbox, in a file or in PostgreSQL: in the test's own process, and in a `probe` that can be killed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,6 +12,7 @@ use webhooks::{Builder, RunState, Selection, Settings, WebhookInbox, Webhooks};
 
 use crate::http::{Request, Response};
 use crate::inside::Recorder;
+use crate::postgres_server::PostgresServer;
 use crate::process::{PATIENCE, Process, Program};
 use crate::{free_port, sample, sign};
 
@@ -21,6 +23,8 @@ pub struct InboxFolder {
     /// Lines of `[webhooks]`, and of `[webhooks.inbox]`.
     general: String,
     settings: String,
+    /// Where the inbox is, if it is not in the folder: a server, and the address of a database of its own.
+    postgres: Option<(Arc<PostgresServer>, String)>,
     _folder: Option<TempDir>,
 }
 
@@ -32,12 +36,20 @@ impl InboxFolder {
         Self { _folder: Some(folder), ..place }
     }
 
+    /// A new one, whose inbox is in PostgreSQL.
+    pub fn in_postgres() -> Self {
+        let server = PostgresServer::shared();
+        let url = server.database();
+        Self { postgres: Some((server, url)), ..Self::new() }
+    }
+
     /// In a folder of the test's own.
     pub fn at(place: &Path) -> Self {
         Self {
             place: place.to_owned(),
             general: "drain_delay = \"0s\"\n".to_owned(),
             settings: "backoff = \"1ms\"\n".to_owned(),
+            postgres: None,
             _folder: None,
         }
     }
@@ -69,6 +81,11 @@ impl InboxFolder {
     /// All that is on disk, the write-ahead log included. Read by another process: whoever opens and closes a file that
     /// he has an inbox in gives up its locks.
     pub fn bytes(&self) -> Vec<u8> {
+        if let Some((server, url)) = &self.postgres {
+            let stored = "SELECT encode(coalesce(headers, '') || coalesce(body, ''), 'escape') || d::text FROM webhooks.deliveries d
+                UNION ALL SELECT e::text FROM webhooks.events e UNION ALL SELECT r::text FROM webhooks.runs r";
+            return server.query_in(url, stored).into_bytes();
+        }
         let files = std::fs::read_dir(&self.place).expect("the folder is there");
         let paths = files.map(|file| file.expect("a file").path());
         let read = std::process::Command::new("cat").args(paths).output().expect("there is a `cat`");
@@ -114,7 +131,11 @@ impl InboxFolder {
     }
 
     fn table(&self, name: &str) -> String {
-        format!("[{name}]\nprovider = \"sqlite\"\npath = \"{}\"\n{}", self.file().display(), self.settings)
+        let engine = match &self.postgres {
+            Some((_, url)) => format!("provider = \"postgres\"\nurl = \"{url}\""),
+            None => format!("provider = \"sqlite\"\npath = \"{}\"", self.file().display()),
+        };
+        format!("[{name}]\n{engine}\n{}", self.settings)
     }
 }
 
