@@ -32,11 +32,13 @@ impl Forms {
 
 impl Target for Forms {
     fn seeds(&self) -> Vec<Vec<u8>> {
-        let texts: [&[u8]; 7] = [
+        let texts: [&[u8]; 9] = [
             b"",
             b"a=1&b=2&a=3",
             b"From=%2B15551234567&Body=Gr%C3%BC%C3%9Fe+%26+more",
+            b"payload=%7B%22a%22%3A1%7D",
             b"payload=%7B%22a%22%3A1%7D&x=1",
+            b" {\"a\":\"&payload=%7B%7D\"}",
             b"payload=%7B%7D&payload=1",
             b"&&=&=x&a&a=%&b=%zz%4",
             b"\xff=%FF%F0%9F",
@@ -52,10 +54,22 @@ impl Target for Forms {
     }
 
     fn kinds(&self) -> &[Kind] {
-        &["parameters", "JSON in a field", "a field that is no JSON", "a field that comes twice"]
+        &[
+            "parameters",
+            "JSON in a field",
+            "a field that is no JSON",
+            "a field that comes twice",
+            "a field beside others",
+            "JSON itself",
+        ]
     }
 
     fn check(&mut self, input: &[u8]) -> Result<Kind, String> {
+        if matches!(input.trim_ascii_start().first(), Some(b'{' | b'[' | b'"')) {
+            // Nobody signs what a body is said to be: JSON is never read as a form.
+            let came = ["plain", "field"].map(|source| self.payload(source, input));
+            return if came == [None, None] { Ok("JSON itself") } else { Err(format!("a form: {came:?}")) };
+        }
         let parameters: Vec<_> = parameters(input).collect();
         let expected = Value::Object(object(&parameters));
         let came = self.payload("plain", input);
@@ -71,6 +85,7 @@ impl Target for Forms {
         let fields: Vec<_> = parameters.iter().filter(|(name, _)| name == "payload").collect();
         let (kind, expected) = match fields.as_slice() {
             [] => ("parameters", Some(expected)),
+            [_] if parameters.len() > 1 => ("a field beside others", None),
             [(_, json)] => match serde_json::from_str(json) {
                 Ok(json @ (Value::Object(_) | Value::Array(_))) => ("JSON in a field", Some(json)),
                 // What serde_json skips, it does not read: whether it can be read does not matter here.
