@@ -1,4 +1,4 @@
-//! The README's example is compiled as it is printed there.
+//! The README's examples are compiled as they are printed there, and the one of a test is run.
 
 /// What the example leaves to the reader.
 #[rustfmt::skip]
@@ -35,12 +35,42 @@ async fn main() -> Result<(), webhooks::Error> {
 // ---- as it is ----
 }
 
+/// The listener of the README's test, which there stands above.
+mod as_tested {
+    use serde_json::json;
+    use webhooks::{Event, Outcome, State, Webhooks, listeners, testing, webhook_listener};
+
+    #[derive(serde::Deserialize)]
+    struct PaymentIntent {
+        amount: u64,
+    }
+
+    #[derive(Default)]
+    struct Ledger;
+
+    #[webhook_listener(source = "stripe", event = "payment_intent.succeeded")]
+    async fn on_paid(Event(payment): Event<PaymentIntent>, _ledger: State<Ledger>) {
+        assert_eq!(payment.amount, 42);
+    }
+
+    #[rustfmt::skip]
+    #[tokio::test]
+    async fn a_listener_is_tested_in_three_lines() -> Result<(), Box<dyn std::error::Error>> {
+// ---- README.md ----
+let client = testing::client(Webhooks::builder().listeners(listeners![on_paid]).state(Ledger::default())).await?;
+let report = client.send(testing::stripe("payment_intent.succeeded").json(json!({"id": "pi_1", "amount": 42}))).await?;
+assert_eq!(report.outcome, Outcome::Handled);
+// ---- as it is ----
+        Ok(())
+    }
+}
+
 #[test]
-fn the_example_is_the_one_that_is_compiled_here() {
+fn the_examples_are_those_that_are_compiled_here() {
     let (readme, this) = (include_str!("../../README.md"), include_str!("readme.rs"));
-    let printed = readme.split("```rust\n").nth(1).and_then(|it| it.split("```").next());
-    let compiled = this.split("// ---- README.md ----\n").nth(1).and_then(|it| it.split("// ---- as").next());
-    assert!(printed.is_some());
-    assert_eq!(printed, compiled);
-    assert_eq!(readme.matches("```rust\n").count(), 1, "another example wants to be compiled too");
+    let printed: Vec<_> = readme.split("```rust\n").skip(1).filter_map(|it| it.split("```").next()).collect();
+    let compiled = this.split("// ---- README.md ----\n").skip(1);
+    let compiled: Vec<_> = compiled.filter_map(|it| it.split("// ---- as").next()).collect();
+    // This function quotes the mark, too.
+    assert_eq!(printed, compiled[..2]);
 }

@@ -99,7 +99,7 @@ async fn hubspot() {
 
 #[tokio::test]
 async fn box_() {
-    let event = |_: &str| json!({"type": "webhook_event", "trigger": "FILE.UPLOADED"});
+    let event = |id: &str| json!({"type": "webhook_event", "id": id, "trigger": "FILE.UPLOADED"});
     accepts_and_refuses("box", &[NODE, PYTHON], &json_bodies(event), Some("FILE.UPLOADED")).await;
 }
 

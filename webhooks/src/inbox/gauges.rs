@@ -8,7 +8,7 @@ use crate::listener::bound::Listener;
 use crate::metrics::{self, Gauge};
 
 /// The gauges of an inbox.
-pub(super) struct InboxGauges {
+pub(crate) struct InboxGauges {
     listeners: Vec<ListenerGauges>,
     orphans: Gauge,
 }
@@ -21,7 +21,7 @@ struct ListenerGauges {
 }
 
 impl InboxGauges {
-    pub(super) fn new(listeners: &[Arc<Listener>]) -> Self {
+    pub(crate) fn new(listeners: &[Arc<Listener>]) -> Self {
         let gauges = |listener: &Arc<Listener>| ListenerGauges {
             listener: Arc::clone(&listener.id),
             pending: metrics::INBOX_PENDING.gauged([&listener.id]),

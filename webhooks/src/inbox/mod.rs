@@ -23,7 +23,7 @@ use crate::scheme::Verified;
 use crate::store::{DeadReason, EventKey};
 
 pub(crate) mod failure;
-mod gauges;
+pub(crate) mod gauges;
 pub(crate) mod handle;
 pub(crate) mod headers;
 pub(crate) mod intake;

@@ -16,38 +16,36 @@ const SHARE: u32 = 20;
 /// Between two parts of a long sweep: deliveries come first.
 const BREATH: Duration = Duration::from_millis(20);
 
-/// Looks after the inbox until the end of the process. The gauges are taken at once, not with the first look.
-pub(crate) fn look_after(
+/// Looks after the inbox until the end of the process.
+pub(crate) async fn look_after(
     inbox: Arc<dyn Inbox>,
     listeners: Vec<Arc<Listener>>,
-) -> impl Future<Output = ()> + Send {
-    let gauges = InboxGauges::new(&listeners);
-    async move {
-        let mut unknown = Vec::new();
-        let mut swept: Option<Instant> = None;
-        loop {
-            // First of all: a long sweep must not keep from anybody that runs wait in vain.
-            let began = Instant::now();
-            match inbox.counts().await {
-                Ok(counts) => {
-                    gauges.set(&counts, SystemTime::now());
-                    let found = waiting_in_vain(counts, &listeners);
-                    if found != unknown {
-                        tell(&found);
-                        unknown = found;
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "the inbox could not be counted"),
-            }
-            let counted_in = began.elapsed();
-            if swept.is_none_or(|at| at.elapsed() >= SWEPT) {
-                swept = Some(Instant::now());
-                if let Err(error) = sweep(&*inbox).await {
-                    tracing::warn!(%error, "the inbox could not be swept");
+    gauges: Arc<InboxGauges>,
+) {
+    let mut unknown = Vec::new();
+    let mut swept: Option<Instant> = None;
+    loop {
+        // First of all: a long sweep must not keep from anybody that runs wait in vain.
+        let began = Instant::now();
+        match inbox.counts().await {
+            Ok(counts) => {
+                gauges.set(&counts, SystemTime::now());
+                let found = waiting_in_vain(counts, &listeners);
+                if found != unknown {
+                    tell(&found);
+                    unknown = found;
                 }
             }
-            tokio::time::sleep(COUNTED.max(counted_in * SHARE)).await;
+            Err(error) => tracing::warn!(%error, "the inbox could not be counted"),
         }
+        let counted_in = began.elapsed();
+        if swept.is_none_or(|at| at.elapsed() >= SWEPT) {
+            swept = Some(Instant::now());
+            if let Err(error) = sweep(&*inbox).await {
+                tracing::warn!(%error, "the inbox could not be swept");
+            }
+        }
+        tokio::time::sleep(COUNTED.max(counted_in * SHARE)).await;
     }
 }
 

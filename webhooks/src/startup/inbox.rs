@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use super::engines;
 use crate::clock::Clock;
 use crate::delivery::SourceName;
+use crate::inbox::gauges::InboxGauges;
 use crate::inbox::handle::WebhookInbox;
 use crate::inbox::headers::KeptHeaders;
 use crate::inbox::intake::{Intake, StoredSource};
@@ -104,9 +105,11 @@ pub(super) fn staff(
             wake: Arc::clone(&wake),
         });
         staff.push(staffed::employ("the worker", move || Arc::clone(&worker).work()));
+        // Taken at once, in the surroundings in which all is assembled, and not with the first look.
+        let gauges = Arc::new(InboxGauges::new(listeners));
         let (kept, listeners) = (Arc::clone(&inbox), listeners.to_vec());
         staff.push(staffed::employ("the upkeep", move || {
-            upkeep::look_after(Arc::clone(&kept), listeners.clone())
+            upkeep::look_after(Arc::clone(&kept), listeners.clone(), Arc::clone(&gauges))
         }));
         let (watched, waking) = (Arc::clone(&inbox), Arc::clone(&wake));
         staff.push(staffed::employ("the watch", move || {
