@@ -46,11 +46,14 @@ mod as_tested {
     }
 
     #[derive(Default)]
-    struct Ledger;
+    struct Ledger {
+        balance: std::sync::atomic::AtomicU64,
+    }
 
     #[webhook_listener(source = "stripe", event = "payment_intent.succeeded")]
-    async fn on_paid(Event(payment): Event<PaymentIntent>, _ledger: State<Ledger>) {
+    async fn on_paid(Event(payment): Event<PaymentIntent>, ledger: State<Ledger>) {
         assert_eq!(payment.amount, 42);
+        ledger.balance.fetch_add(payment.amount, std::sync::atomic::Ordering::Relaxed);
     }
 
     #[rustfmt::skip]

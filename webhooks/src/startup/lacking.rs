@@ -79,8 +79,9 @@ async fn algorithms() {
         (cfg!(feature = "p256"), "p256", "ecdsa-p256-sha256", "sendgrid", "AAAA"),
         (cfg!(feature = "rsa"), "rsa", "rsa-sha256", "wise", pem),
     ] {
-        let settings =
-            format!("sources.{source} = {{ secret = \"{secret}\", expect = {{ X-Who = \"we\" }} }}");
+        let settings = format!(
+            "sources.{source} = {{ secret = \"{secret}\", expect = {{ \"$.data.resource.profile_id\" = \"1\" }} }}"
+        );
         let place = format!("[webhooks.sources.{source}] in the settings given as text");
         let what = format!("{place}: this build cannot verify {algorithm} signatures");
         let help = format!("enable the feature `{feature}`: {}", in_cargo_toml(&format!("\"{feature}\"")));

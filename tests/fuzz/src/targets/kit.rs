@@ -64,8 +64,10 @@ impl Target for Kit {
         let id: String = (0..=input.byte() % 32).map(|_| char::from(b'a' + input.byte() % 26)).collect();
         let payload = Value::Object(serde_json::from_str(&input.json(3)).unwrap_or_default());
         let signed = |key: &SigningKey| {
-            let delivery = testing::example(info.name()).id(&*id).at(at(NOW)).signed_with(key.clone());
-            delivery.json(&payload).into_request().map_err(|error| format!("{}: {error}", info.name()))
+            let example = || testing::example(info.name()).id(&*id).at(at(NOW)).signed_with(key.clone());
+            // Where the payload is no JSON, as Braintree's is not, the provider's own example is signed.
+            let request = example().json(&payload).into_request().or_else(|_| example().into_request());
+            request.map_err(|error| format!("{}: {error}", info.name()))
         };
         let request = signed(key)?;
         let body = request.body().to_vec();
