@@ -81,7 +81,8 @@ impl Target for Kit {
                 changed[place] ^= 1 << bit;
                 (
                     "another body",
-                    same_form(&body, &changed) || self.disbelief(info.name(), &request, &changed).is_some(),
+                    same_form(info.name(), &body, &changed)
+                        || self.disbelief(info.name(), &request, &changed).is_some(),
                 )
             }
             1 => {
@@ -103,7 +104,9 @@ impl Kit {
     }
 }
 
-/// Twilio signs the parameters of its forms, which can be written in more than one way.
-fn same_form(one: &[u8], other: &[u8]) -> bool {
+/// The parameters of a form can be written in more than one way; and Braintree's signature, which stands in one, in
+/// hexadecimal digits of either case.
+fn same_form(provider: &str, one: &[u8], other: &[u8]) -> bool {
     form_urlencoded::parse(one).eq(form_urlencoded::parse(other))
+        || provider == "braintree" && one.eq_ignore_ascii_case(other)
 }
