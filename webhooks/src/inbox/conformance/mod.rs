@@ -69,6 +69,7 @@ every_engine_keeps! {
         a_replay_begins_only_the_chosen_afresh,
         events_are_chosen_by_the_time_they_arrived,
         many_are_changed_at_once,
+        what_is_replayed_is_kept_until_it_has_run,
         what_is_forgotten_is_gone,
         an_event_is_forgotten_once_it_is_through,
         everything_is_shown;

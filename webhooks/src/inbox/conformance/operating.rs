@@ -64,6 +64,20 @@ pub(super) async fn many_are_changed_at_once(world: &World) {
     assert!(world.inbox.counts().await.unwrap().is_empty());
 }
 
+pub(super) async fn what_is_replayed_is_kept_until_it_has_run(world: &World) {
+    for id in ["1", "2", "3"] {
+        world.put(id, &[("a", None), ("b", None), ("c", None)]).await;
+    }
+    for run in world.claim(&["a", "b", "c"]).await.runs {
+        world.end(&run, failed()).await;
+    }
+    world.inbox.replay(Selection::new().listener("b")).await.unwrap();
+    assert!(!world.inbox.forget_event(entry("2", &[]).key.unwrap()).await.unwrap(), "a run of it is pending");
+    world.clock.advance(DAY * 400);
+    world.sweep().await;
+    assert_eq!(world.ids(&["b"]).await, ["1", "2", "3"]);
+}
+
 pub(super) async fn what_is_forgotten_is_gone(world: &World) {
     world.put("1", &[("a", None), ("b", None)]).await;
     let run = world.one("a").await;
