@@ -78,6 +78,24 @@ pub(super) async fn a_suspect_runs_alone_and_is_given_up_in_the_end(world: &Worl
     assert_eq!(dead.len(), 1);
 }
 
+/// Of two suspects the one goes first whose attempts have come to nothing less often: the other is the likelier culprit.
+pub(super) async fn the_likeliest_culprit_comes_last(world: &World) {
+    world.put("culprit", &[("a", None)]).await;
+    for _ in 0..2 {
+        world.one("a").await;
+        world.clock.advance(LEASE * 2);
+    }
+    world.put("innocent", &[("b", None)]).await;
+    world.one("b").await;
+    world.clock.advance(LEASE * 2);
+    for id in ["innocent", "culprit"] {
+        let claimed = world.claim(&["a", "b"]).await;
+        assert!(claimed.suspect);
+        assert_eq!(claimed.runs[0].event.id.as_deref(), Some(id));
+        world.end(&claimed.runs[0], End::Done).await;
+    }
+}
+
 pub(super) async fn a_released_suspect_is_one_still(world: &World) {
     world.put("1", &[("a", None)]).await;
     world.one("a").await;

@@ -1,7 +1,10 @@
-//! What every engine promises, written once and asked of each.
+//! What every engine promises, written once and asked of each: the clauses of the contract, and a comparison of random
+//! interleavings with a small model.
 
 mod claiming;
+mod compare;
 mod keeping;
+mod model;
 mod operating;
 mod ordering;
 mod putting;
@@ -17,6 +20,12 @@ macro_rules! every_engine_keeps {
                     super::$theme::$clause(&super::world::sqlite()).await;
                 }
             )*)*
+
+            #[test]
+            fn agrees_with_the_model() {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                super::compare::compare(&runtime, &super::world::sqlite_in_memory(), 1_500);
+            }
         }
 
         #[cfg(feature = "postgres")]
@@ -27,6 +36,13 @@ macro_rules! every_engine_keeps {
                     super::$theme::$clause(&super::world::postgres().await).await;
                 }
             )*)*
+
+            #[test]
+            fn agrees_with_the_model() {
+                let runtime = tokio::runtime::Runtime::new().unwrap();
+                let world = runtime.block_on(super::world::roomy_postgres());
+                super::compare::compare(&runtime, &world, 300);
+            }
         }
     };
 }
@@ -49,6 +65,7 @@ every_engine_keeps! {
         a_release_costs_nothing,
         a_renewed_lease_lasts,
         a_suspect_runs_alone_and_is_given_up_in_the_end,
+        the_likeliest_culprit_comes_last,
         a_released_suspect_is_one_still,
         new_and_failed_runs_take_turns,
         an_attempt_that_never_ended_may_be_the_last,

@@ -28,7 +28,18 @@ pub(in crate::inbox) struct World {
 
 #[cfg(feature = "sqlite")]
 pub(in crate::inbox) fn sqlite() -> World {
-    let folder = tempfile::tempdir().unwrap();
+    sqlite_at(tempfile::tempdir().unwrap())
+}
+
+/// On a file system in memory, where there is one: what is compared over and over need not wait for a disk.
+#[cfg(feature = "sqlite")]
+pub(super) fn sqlite_in_memory() -> World {
+    let memory = std::path::Path::new("/dev/shm");
+    sqlite_at(tempfile::tempdir_in(memory).unwrap_or_else(|_| tempfile::tempdir().unwrap()))
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite_at(folder: tempfile::TempDir) -> World {
     let clock = Clock::turnable();
     let options = sqlite_options(folder.path(), &clock);
     let (inbox, _) = crate::inbox::sqlite::SqliteInbox::open(options).unwrap();
@@ -53,6 +64,17 @@ pub(in crate::inbox) fn sqlite_options(
 
 #[cfg(feature = "postgres")]
 pub(super) async fn postgres() -> World {
+    postgres_with(MAX_PENDING).await
+}
+
+/// With more room than is needed: what is dropped is counted by and by only.
+#[cfg(feature = "postgres")]
+pub(super) async fn roomy_postgres() -> World {
+    postgres_with(1_000_000).await
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres_with(max_pending: u64) -> World {
     use crate::inbox::postgres::{PostgresInbox, PostgresOptions};
     let server = support::postgres_server::PostgresServer::shared();
     let clock = Clock::turnable();
@@ -62,7 +84,7 @@ pub(super) async fn postgres() -> World {
         keep_done: DAY * 7,
         keep_body: DAY,
         keep_dead: DAY * 30,
-        max_pending: MAX_PENDING,
+        max_pending,
         clock: clock.clone(),
     };
     let (inbox, _) = PostgresInbox::open(options).await.unwrap();
