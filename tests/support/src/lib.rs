@@ -27,6 +27,7 @@ pub mod fleet;
 pub mod http;
 pub mod inbox;
 pub mod inside;
+mod lines;
 pub mod log;
 pub mod metrics;
 mod port;

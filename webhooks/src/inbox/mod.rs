@@ -4,9 +4,9 @@
 //! given up on its own. [`intake`] stores, [`worker`] runs, [`upkeep`] forgets what is old; [`Inbox`] is what an engine
 //! must do, and [`handle`] is how an operator looks in.
 //!
-//! **The attempt is the fence and `due_at` the lease.** A claim adds one to the attempt and moves `due_at` on; a
-//! settlement names the attempt. So there is no running state, and nothing that would have to look for runs whose
-//! process has died: they fall due again.
+//! **The attempt is the fence, and a claim a lease.** A claim adds one to the attempt and is good for a while; a settlement
+//! names the attempt. So there is no running state, and nothing that would have to look for runs whose process has died:
+//! they fall due again.
 
 use std::fmt;
 use std::sync::Arc;

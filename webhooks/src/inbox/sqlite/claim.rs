@@ -68,16 +68,12 @@ enum Lane {
 }
 
 impl Lane {
-    fn sql(self) -> String {
-        let (due, order) = match self {
-            Self::Fresh => ("r.due_at = 0 AND ?3", "r.id"),
-            Self::Retried => ("r.due_at > 0 AND r.due_at <= ?3", "r.due_at, r.id"),
-        };
-        format!(
-            "SELECT {DUE}, {IN_ORDER} FROM runs r INDEXED BY runs_due
-             WHERE r.listener = ?1 AND r.state = 0 AND r.unsettled = 0 AND r.blocked = 0 AND {due}
-             ORDER BY {order} LIMIT ?4"
-        )
+    /// From when to when its runs are due.
+    fn due(self, now: i64) -> (i64, i64) {
+        match self {
+            Self::Fresh => (0, 0),
+            Self::Retried => (1, now),
+        }
     }
 }
 
@@ -179,9 +175,15 @@ impl<'w> Claim<'w> {
         lane: Lane,
         limit: usize,
     ) -> rusqlite::Result<Vec<(Due, bool)>> {
+        let (from, to) = lane.due(self.now.wall);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let values = params![&*listener.id, listener.dead_blocks, self.now.wall, limit];
-        let mut select = desk.connection.prepare_cached(&lane.sql())?;
+        let sql = format!(
+            "SELECT {DUE}, {IN_ORDER} FROM runs r INDEXED BY runs_due
+             WHERE r.listener = ?1 AND r.state = 0 AND r.unsettled = 0 AND r.blocked = 0 AND r.due_at BETWEEN ?3 AND ?4
+             ORDER BY r.due_at, r.id LIMIT ?5"
+        );
+        let values = params![&*listener.id, listener.dead_blocks, from, to, limit];
+        let mut select = desk.connection.prepare_cached(&sql)?;
         let found = select.query_map(values, |row| Ok((Due::read(row)?, row.get(7)?)))?;
         found.collect()
     }
