@@ -58,7 +58,7 @@ impl Receiver {
 }
 
 /// Reason codes of what is not believed.
-const DISBELIEF: [&str; 5] = ["signature_", "timestamp_", "header_", "expired", "from_the_future"];
+const DISBELIEF: [&str; 6] = ["signature_", "timestamp_", "header_", "expired", "from_the_future", "keys_"];
 
 /// An unsigned delivery at [`NOW`].
 pub(crate) fn delivery(source: &str, body: &[u8]) -> Delivery {
