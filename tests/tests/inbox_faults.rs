@@ -11,11 +11,8 @@ use serde_json::Value;
 use support::inbox::{self, InboxFolder, InboxProbe, until};
 use support::process::PATIENCE;
 
-/// How long the sweep goes on; a soak sets more.
-fn patience() -> Duration {
-    let seconds = std::env::var("WEBHOOKS_TEST_SOAK_SECONDS").ok().and_then(|it| it.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(8))
-}
+/// How long the sweep goes on; the program `soak` goes on for longer.
+const SWEEP: Duration = Duration::from_secs(8);
 
 /// What listeners ended, over all processes: `(listener, event)`.
 fn ended(deeds: &[Value]) -> Vec<(String, String)> {
@@ -58,7 +55,7 @@ async fn kill9_sweep() {
         })
         .collect();
     let (began, mut kills, mut deeds) = (Instant::now(), 0, Vec::new());
-    while began.elapsed() < patience() {
+    while began.elapsed() < SWEEP {
         tokio::time::sleep(Duration::from_millis(150 + 97 * (kills % 7))).await;
         probe.process.kill9();
         kills += 1;
@@ -72,20 +69,12 @@ async fn kill9_sweep() {
     for client in clients {
         acknowledged.extend(client.await.expect("no client panics"));
     }
-    let all = || [deeds.clone(), probe.deeds()].concat();
-    until(async || {
-        let ended: BTreeSet<_> = ended(&all()).into_iter().collect();
-        let both = |id: &String| {
-            ["a", "b"].iter().all(|listener| ended.contains(&((*listener).to_owned(), id.clone())))
-        };
-        acknowledged.iter().all(both)
-    })
-    .await;
     assert!(acknowledged.len() > 50, "there was hardly any load: {}", acknowledged.len());
-    println!("{} acknowledged, {kills} kills, {} runs ended", acknowledged.len(), ended(&all()).len());
+    println!("{} acknowledged, {kills} kills", acknowledged.len());
     probe.process.terminate();
     assert!(probe.process.wait(PATIENCE).success());
-    inbox::each_was_completed_once(&folder, all(), &acknowledged).await;
+    deeds.extend(probe.deeds());
+    inbox::each_was_completed_once(&folder, deeds, &acknowledged).await;
 }
 
 /// An event that takes its process with it is given up, and no other with it. Everything else that was under way is run

@@ -153,11 +153,8 @@ async fn a_server_that_hangs_is_a_503_in_time() {
     assert!(probe.finish().ends("a", "meanwhile") >= 1);
 }
 
-/// How long the sweep goes on; a soak sets more.
-fn patience() -> Duration {
-    let seconds = std::env::var("WEBHOOKS_TEST_SOAK_SECONDS").ok().and_then(|it| it.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(8))
-}
+/// How long the sweep goes on; the program `soak` goes on for longer.
+const SWEEP: Duration = Duration::from_secs(8);
 
 /// Clients post to two processes on one database, one of which is killed again and again, and now and then the server.
 /// Every event that was acknowledged is handled by both listeners, and none is completed twice.
@@ -199,7 +196,7 @@ async fn kill9_sweep() {
         })
         .collect();
     let (began, mut kills, mut deeds) = (Instant::now(), 0, Deeds::default());
-    while began.elapsed() < patience() {
+    while began.elapsed() < SWEEP {
         tokio::time::sleep(Duration::from_millis(300 + 97 * (kills % 7))).await;
         if kills % 6 == 5 {
             server.kill9();
@@ -217,6 +214,9 @@ async fn kill9_sweep() {
     for client in join_all(clients).await {
         acknowledged.extend(client.expect("no client panics"));
     }
+    settled(&server, &url).await;
+    // What was at work at three kills in a row is given up, and begun afresh by an operator.
+    options.operate(&["replay", "--reason", "crash_loop"]);
     settled(&server, &url).await;
     // Nothing acknowledged is missing, and everything is completed, each listener's part once.
     let completed = server.query_in(

@@ -87,17 +87,29 @@ impl ProbeOptions {
 
     /// Starts it; returns when it listens.
     pub fn start(&self) -> Probe {
+        let probe = self.launch(&[]);
+        probe.process.wait_until_listening(probe.address);
+        probe
+    }
+
+    /// What an operator is told: the probe's own `webhooks` with these arguments.
+    pub fn operate(&self, arguments: &[&str]) -> String {
+        let operator = self.launch(&[&["webhooks"], arguments].concat()).process;
+        assert!(operator.wait(PATIENCE).success(), "{}", operator.output());
+        operator.stdout().to_the_end().join("\n")
+    }
+
+    fn launch(&self, arguments: &[&str]) -> Probe {
         let settings = tempfile::tempdir().expect("a temporary folder");
         let file = settings.path().join("webhooks.toml");
         std::fs::write(&file, self.settings()).expect("a settings file");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let program = Program::built("probe")
+            .args(arguments)
             .env("WEBHOOKS_CONFIG", &file)
             .env("WEBHOOKS_HTTP__BIND", address.to_string())
             .env("PROBE_THREADS", if self.one_thread { "1" } else { "" });
-        let process = program.start();
-        process.wait_until_listening(address);
-        Probe { process, address, _settings: settings }
+        Probe { process: program.start(), address, _settings: settings }
     }
 
     fn settings(&self) -> String {

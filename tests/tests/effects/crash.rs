@@ -108,11 +108,8 @@ async fn killed_between_the_effect_and_its_settlement() {
     assert_eq!(ledger.server.query("SELECT cents, (SELECT count(*) FROM entries) FROM balances"), "1|1");
 }
 
-/// How long the sweep goes on; a soak sets more.
-fn patience() -> Duration {
-    let seconds = std::env::var("WEBHOOKS_TEST_SOAK_SECONDS").ok().and_then(|it| it.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(6))
-}
+/// How long the sweep goes on; the program `soak` goes on for longer.
+const SWEEP: Duration = Duration::from_secs(6);
 
 /// Clients pay while the service is killed again and again, and PostgreSQL with it. Every payment that was acknowledged
 /// is credited, and none twice.
@@ -142,7 +139,7 @@ async fn kill9_sweep() {
         })
         .collect();
     let (began, mut kills) = (Instant::now(), 0);
-    while began.elapsed() < patience() {
+    while began.elapsed() < SWEEP {
         tokio::time::sleep(Duration::from_millis(200 + 97 * (kills % 7))).await;
         process.kill9();
         if kills % 3 == 1 {
