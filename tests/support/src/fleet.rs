@@ -94,9 +94,9 @@ impl ProbeOptions {
 
     /// What an operator is told: the probe's own `webhooks` with these arguments.
     pub fn operate(&self, arguments: &[&str]) -> String {
-        let operator = self.launch(&[&["webhooks"], arguments].concat()).process;
-        assert!(operator.wait(PATIENCE).success(), "{}", operator.output());
-        operator.stdout().to_the_end().join("\n")
+        let operator = self.launch(&[&["webhooks"], arguments].concat());
+        assert!(operator.process.wait(PATIENCE).success(), "{}", operator.process.output());
+        operator.process.stdout().to_the_end().join("\n")
     }
 
     fn launch(&self, arguments: &[&str]) -> Probe {
