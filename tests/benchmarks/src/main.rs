@@ -10,12 +10,13 @@
 //! wrk       the same under wrk, where it is installed
 //! scale     1 to 10 000 listeners: startup, and each event
 //! store     claims against bare SET NX PX; bytes a key; ten million keys in memory
-//! inbox     acknowledged deliveries against the same rows written by hand
+//! sqlite    the inbox: acknowledged deliveries against the same rows written by hand
+//! postgres  the same in PostgreSQL
 //! macros    1000 annotated functions against 1000 plain ones: build and binary
 //! rivals    the same requests by what people use today
 //! ```
 //!
-//! `store` and `http` need `redis-server`, and start a private one; `inbox` needs PostgreSQL, as the tests do; `rivals`
+//! `store` and `http` need `redis-server`, and start a private one; `postgres` needs PostgreSQL, as the tests do; `rivals`
 //! needs what `./tests/run` installs. On one thread the time is what the thread itself has worked, so that a busy
 //! machine does not count; elsewhere it is the clock's, for which the machine should be quiet.
 
@@ -40,7 +41,8 @@ mod wrk;
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
-const ALL: [&str; 9] = ["path", "bodies", "http", "wrk", "scale", "store", "inbox", "macros", "rivals"];
+const ALL: [&str; 10] =
+    ["path", "bodies", "http", "wrk", "scale", "store", "sqlite", "postgres", "macros", "rivals"];
 
 fn main() -> Result<(), AnyError> {
     let asked: Vec<String> = std::env::args().skip(1).collect();
@@ -64,7 +66,8 @@ fn run(name: &str) -> Result<(), AnyError> {
         "wrk" => runtime.block_on(wrk::run()),
         "scale" => runtime.block_on(scale::run()),
         "store" => runtime.block_on(store::run()),
-        "inbox" => runtime.block_on(inbox::run()),
+        "sqlite" => runtime.block_on(inbox::sqlite()),
+        "postgres" => runtime.block_on(inbox::postgres()),
         "macros" => macros::run(),
         _ => rivals::run(),
     }
