@@ -12,18 +12,24 @@ use super::{Claimed, End, Fence, Inbox, InboxError, ListenerCount, Parcel, Put, 
 use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::store::EventKey;
+use ask::unavailable;
 use backlog::Backlog;
+use group_commit::GroupCommit;
+use put::Stored;
 use renew::RenewalLine;
 use suspect::Reserved;
 
+mod ask;
 mod backlog;
 mod change;
 mod claim;
+mod group_commit;
 mod load;
 mod open;
 mod put;
 mod query;
 mod renew;
+mod rows;
 mod schema;
 mod settle;
 mod suspect;
@@ -38,9 +44,11 @@ mod tests;
 
 /// The inbox in PostgreSQL.
 ///
-/// Every step is one statement, and so one round trip; the time is the server's.
+/// Every step is one statement, and so one round trip; deliveries that come in together share one. The time is the
+/// server's.
 pub(crate) struct PostgresInbox {
     pool: PgPool,
+    puts: GroupCommit,
     renewals: RenewalLine,
     backlog: Backlog,
     reserved: Arc<Reserved>,
@@ -76,6 +84,7 @@ impl PostgresInbox {
     pub(crate) async fn open(options: PostgresOptions) -> Result<(Self, Vec<String>), InboxError> {
         let opened = open::open(&options).await?;
         let inbox = Self {
+            puts: GroupCommit::new(opened.pool.clone()),
             pool: opened.pool,
             renewals: RenewalLine::new(opened.address),
             backlog: Backlog::new(options.max_pending),
@@ -91,13 +100,23 @@ impl PostgresInbox {
         Ok((inbox, opened.warnings))
     }
 
+    async fn put_with_tokens(&self, parcel: Parcel) -> Result<Stored, InboxError> {
+        let (parcel, turned) = (Arc::new(parcel), self.turned());
+        let put = self.ask(move |connection| {
+            let parcel = Arc::clone(&parcel);
+            Box::pin(async move { put::put_with_tokens(connection, &parcel, turned).await })
+        });
+        put.await?
+    }
+
     /// What is known already is answered even when no more can be stored.
-    async fn known(&self, parcel: &Arc<put::Rows>, refusal: InboxError) -> Result<Vec<Put>, InboxError> {
-        let is_duplicate = self.ask(|connection| {
-            let parcel = Arc::clone(parcel);
+    async fn known(&self, parcel: Parcel, refusal: InboxError) -> Result<Vec<Put>, InboxError> {
+        let (events, parcel) = (parcel.events.len(), Arc::new(parcel));
+        let is_duplicate = self.ask(move |connection| {
+            let parcel = Arc::clone(&parcel);
             Box::pin(async move { put::is_duplicate(connection, &parcel).await })
         });
-        if is_duplicate.await? { Ok(vec![Put::Duplicate; parcel.len()]) } else { Err(refusal) }
+        if is_duplicate.await? { Ok(vec![Put::Duplicate; events]) } else { Err(refusal) }
     }
 
     /// By how many milliseconds a test has turned the clock.
@@ -105,31 +124,12 @@ impl PostgresInbox {
         time::millis(self.clock.wall()) - time::millis(SystemTime::now())
     }
 
-    /// Does something on a connection of the pool: within bounds, and again where the server asks for it.
+    /// Does something on a connection of the pool.
     async fn ask<T: Send>(
         &self,
         work: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>> + Send + Sync,
     ) -> Result<T, InboxError> {
-        /// A server that does not answer for so long is as good as none: the provider waits.
-        const PATIENCE: Duration = Duration::from_secs(5);
-        const TRIES: u32 = 4;
-        let mut tries = 0;
-        loop {
-            let mut connection = self.pool.acquire().await.map_err(|error| unavailable(&error))?;
-            let answer = tokio::time::timeout(PATIENCE, work(&mut connection)).await;
-            tries += 1;
-            match answer {
-                Ok(Ok(done)) => return Ok(done),
-                // Two statements wanted the same rows in a different order; this one was undone.
-                Ok(Err(error)) if is_deadlock(&error) && tries < TRIES => {}
-                Ok(Err(error)) => return Err(unavailable(&error)),
-                Err(_) => {
-                    // What it was in the middle of, nobody knows.
-                    connection.close_on_drop();
-                    return Err(InboxError::unavailable("PostgreSQL did not answer in time"));
-                }
-            }
-        }
+        Ok(ask::ask(&self.pool, work).await?)
     }
 }
 
@@ -137,18 +137,17 @@ impl Inbox for PostgresInbox {
     fn put(&self, parcel: Parcel) -> BoxFuture<'_, Result<Vec<Put>, InboxError>> {
         Box::pin(async move {
             let more = parcel.events.iter().map(|it| it.runs.len()).sum();
-            let (parcel, turned) = (Arc::new(put::Rows::of(parcel)), self.turned());
             if let Err(full) = self.backlog.admit(&self.pool, more).await {
-                return self.known(&parcel, full).await;
+                return self.known(parcel, full).await;
             }
-            let put = self.ask(move |connection| {
-                let parcel = Arc::clone(&parcel);
-                Box::pin(async move { put::put(connection, &parcel, turned).await })
-            });
-            let put = put.await??;
-            self.backlog.note(put.begun);
+            let stored = if parcel.tokens.is_empty() {
+                self.puts.put(parcel, self.turned()).await?
+            } else {
+                self.put_with_tokens(parcel).await?
+            };
+            self.backlog.note(stored.begun);
             self.put_down.notify_one();
-            Ok(put.entries)
+            Ok(stored.entries)
         })
     }
 
@@ -247,24 +246,4 @@ impl Inbox for PostgresInbox {
             Box::pin(async move { change::forget_event(connection, &key).await })
         }))
     }
-}
-
-/// Whether the server undid the statement, for no fault of its own.
-fn is_deadlock(error: &sqlx::Error) -> bool {
-    /// `serialization_failure`, `deadlock_detected`: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-    const UNDONE: [&str; 2] = ["40001", "40P01"];
-    code(error).is_some_and(|code| UNDONE.contains(&&*code))
-}
-
-fn code(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
-    error.as_database_error().and_then(|error| error.code())
-}
-
-fn unavailable(error: &sqlx::Error) -> InboxError {
-    /// `disk_full`.
-    const DISK_FULL: &str = "53100";
-    if code(error).is_some_and(|code| code == DISK_FULL) {
-        return InboxError::Full;
-    }
-    InboxError::unavailable(format_args!("PostgreSQL: {error}"))
 }

@@ -142,7 +142,7 @@ pub(super) async fn claim(
             Ok(claimed)
         }
         // Another took a run of the same order key in the same moment; next time it is seen.
-        Err(error) if super::code(&error).is_some_and(|code| code == UNIQUE_VIOLATION) => {
+        Err(error) if super::ask::code(&error).is_some_and(|code| code == UNIQUE_VIOLATION) => {
             transaction.rollback().await?;
             Ok(Claimed { next_due: Some(Duration::ZERO), ..Claimed::default() })
         }

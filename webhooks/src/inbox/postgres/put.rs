@@ -1,13 +1,16 @@
-//! Puts a delivery down.
+//! Puts deliveries down.
+
+use std::collections::{HashMap, HashSet};
 
 use sqlx::{Connection, PgConnection};
 
-use super::text::storable;
-use super::time::{self, now};
+use super::rows::Rows;
+use super::time::now;
 use super::tokens;
-use crate::inbox::{InboxError, NewRun, Parcel, Payload, Put};
+use crate::inbox::{InboxError, Parcel, Put};
 
 /// What became of a parcel.
+#[derive(Debug)]
 pub(super) struct Stored {
     /// One answer an event, in order.
     pub(super) entries: Vec<Put>,
@@ -15,215 +18,180 @@ pub(super) struct Stored {
     pub(super) begun: i64,
 }
 
-/// A parcel as columns.
-pub(super) struct Rows {
-    parcel: Parcel,
-    keys: Vec<Option<String>>,
-    ids: Vec<Option<String>>,
-    types: Vec<String>,
-    starts: Vec<Option<i64>>,
-    lengths: Vec<Option<i64>>,
-    payloads: Vec<Option<Vec<u8>>>,
-    retentions: Vec<i64>,
-    runs: RunRows,
-}
-
-/// The runs of all events; `positions` says of which, from 1.
-#[derive(Default)]
-struct RunRows {
-    positions: Vec<i32>,
-    listeners: Vec<String>,
-    order_keys: Vec<Option<Vec<u8>>>,
-    locks: Vec<i64>,
-}
-
-/// One statement, so that everything is put down or nothing.
+/// One statement, so that everything is put down or nothing. It gives back the keys of the events that were not known;
+/// those that have no key never are.
 ///
 /// `ready` makes the commit durable, whatever the role's own settings are, and for ordered runs makes sure that numbers
 /// are given in the order in which they become visible: who has the lock of an order key commits before the next one
-/// gets a number. `fresh` are the events that are not known yet. `revived` are dead runs of known events.
+/// gets a number. That is why `numbers` refers to it. Keys are put down sorted, so that two statements which share some
+/// never wait for each other.
 const PUT: &str = concat!(
     "WITH ready AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'on', true) AS durable,
-           (SELECT count(pg_advisory_xact_lock(lock)) FROM unnest($20::bigint[]) AS lock) AS locked
-), entry AS (
-    SELECT * FROM unnest($10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::bytea[], $16::bigint[])
-    WITH ORDINALITY AS entry (key, event_id, type, payload_start, payload_length, payload, retention, position)
-), run AS (
-    SELECT * FROM unnest($17::integer[], $18::text[], $19::bytea[])
-    WITH ORDINALITY AS run (position, listener, order_key, number)
-), fresh AS (
-    SELECT entry.* FROM entry
-    WHERE NOT EXISTS (SELECT FROM webhooks.events known WHERE known.key = entry.key)
-      AND NOT EXISTS (SELECT FROM entry earlier WHERE earlier.key = entry.key AND earlier.position < entry.position)
-), delivery AS (
-    INSERT INTO webhooks.deliveries (source, delivery, received_at, signed, secret_index, signed_at, headers, body)
-    SELECT $2, $3, $4, $5, $6, $7, $8, $9 FROM ready WHERE ready.locked >= 0 AND EXISTS (SELECT FROM fresh)
-    RETURNING id
+           (SELECT count(pg_advisory_xact_lock(lock)) FROM unnest($2::bigint[]) AS lock) AS locked
+), numbers AS MATERIALIZED (
+    SELECT ARRAY(SELECT nextval('webhooks.deliveries_id_seq')
+                 FROM generate_series(1, cardinality($3::text[]) + 0 * ready.locked)) AS deliveries,
+           ARRAY(SELECT nextval('webhooks.events_id_seq')
+                 FROM generate_series(1, cardinality($11::integer[]) + 0 * ready.locked)) AS events
+    FROM ready
 ), stored AS (
-    INSERT INTO webhooks.events
-        (delivery, position, key, event_id, type, payload_start, payload_length, payload, retention, pending)
-    SELECT delivery.id, fresh.position, fresh.key, fresh.event_id, fresh.type, fresh.payload_start,
-           fresh.payload_length, fresh.payload, fresh.retention,
-           (SELECT count(*) FROM run WHERE run.position = fresh.position)
-    FROM delivery CROSS JOIN fresh ORDER BY fresh.position
+    INSERT INTO webhooks.events (id, delivery, position, key, event_id, type, payload_start, payload_length, payload,
+                                 retention, pending)
+    OVERRIDING SYSTEM VALUE
+    SELECT numbers.events[entry.number], numbers.deliveries[entry.delivery], entry.position, entry.key, entry.event_id,
+           entry.type, entry.payload_start, entry.payload_length, entry.payload, entry.retention, entry.pending
+    FROM numbers CROSS JOIN unnest($11::integer[], $12::integer[], $13::text[], $14::text[], $15::text[], $16::bigint[],
+                                   $17::bigint[], $18::bytea[], $19::bigint[], $20::integer[])
+    WITH ORDINALITY AS entry (delivery, position, key, event_id, type, payload_start, payload_length, payload,
+                              retention, pending, number)
+    ORDER BY entry.key, entry.number
     ON CONFLICT (key) DO NOTHING
-    RETURNING id, position
+    RETURNING id, delivery, key
+), delivered AS (
+    INSERT INTO webhooks.deliveries (id, source, delivery, received_at, signed, secret_index, signed_at, headers, body)
+    OVERRIDING SYSTEM VALUE
+    SELECT numbers.deliveries[parcel.number], parcel.source, parcel.delivery, parcel.received_at, parcel.signed,
+           parcel.secret_index, parcel.signed_at, parcel.headers, parcel.body
+    FROM numbers CROSS JOIN unnest($3::text[], $4::bytea[], $5::bigint[], $6::boolean[], $7::integer[], $8::bigint[],
+                                   $9::bytea[], $10::bytea[])
+    WITH ORDINALITY AS parcel (source, delivery, received_at, signed, secret_index, signed_at, headers, body, number)
+    WHERE numbers.deliveries[parcel.number] = ANY(ARRAY(SELECT delivery FROM stored))
 ), begun AS (
     INSERT INTO webhooks.runs (event, listener, order_key, due_at)
-    SELECT stored.id, run.listener, run.order_key, ",
+    SELECT numbers.events[run.event], run.listener, run.order_key, ",
     now!(),
     "
-    FROM stored JOIN run ON run.position = stored.position ORDER BY stored.id, run.number
-    RETURNING 1
+    FROM numbers CROSS JOIN unnest($21::integer[], $22::text[], $23::bytea[])
+    WITH ORDINALITY AS run (event, listener, order_key, number)
+    WHERE numbers.events[run.event] = ANY(ARRAY(SELECT id FROM stored))
+    ORDER BY run.number
+)
+SELECT key FROM stored"
+);
+
+/// Begins the dead runs of known events afresh: their keys, and how many runs those are.
+const REVIVE: &str = concat!(
+    "WITH durable AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'on', true)
 ), revived AS (
     UPDATE webhooks.runs SET state = 0, spent = 0, unsettled = 0, replay = false, settled_at = NULL, reason = NULL, due_at = ",
     now!(),
     "
-    FROM webhooks.events known
-    WHERE known.key = ANY($10) AND runs.event = known.id AND runs.state = 2
+    FROM durable, webhooks.events known
+    WHERE known.key = ANY($2) AND runs.event = known.id AND runs.state = 2
     RETURNING runs.event
-), reopened AS (
-    UPDATE webhooks.events SET pending = pending + again.runs, dead = dead - again.runs, strip_at = NULL, purge_at = NULL
-    FROM (SELECT event, count(*)::integer AS runs FROM revived GROUP BY event) AS again
-    WHERE events.id = again.event
-    RETURNING events.key
 )
-SELECT stored.id IS NOT NULL, reopened.key IS NOT NULL, (SELECT id FROM delivery),
-       (SELECT count(*) FROM begun) + (SELECT count(*) FROM revived)
-FROM ready CROSS JOIN entry
-LEFT JOIN stored ON stored.position = entry.position
-LEFT JOIN reopened ON reopened.key = entry.key
-ORDER BY entry.position"
+UPDATE webhooks.events SET pending = pending + again.runs, dead = dead - again.runs, strip_at = NULL, purge_at = NULL
+FROM (SELECT event, count(*)::integer AS runs FROM revived GROUP BY event) AS again
+WHERE events.id = again.event
+RETURNING events.key, again.runs"
 );
 
-/// Puts all events of a delivery down, and what its signature covers instead of its body.
-pub(super) async fn put(
+/// Puts all events of these deliveries down: what became of each delivery.
+pub(super) async fn put_all(
     connection: &mut PgConnection,
-    rows: &Rows,
+    parcels: &[Parcel],
+    turned: i64,
+) -> sqlx::Result<Vec<Stored>> {
+    let rows = Rows::of(parcels);
+    let mut fresh = insert(connection, &rows, turned).await?;
+    let keys = &rows.events.keys;
+    // A key that occurs twice was new the first time.
+    let fresh: Vec<_> = keys.iter().map(|key| key.as_ref().is_none_or(|key| fresh.remove(key))).collect();
+    let known = keys.iter().zip(&fresh).filter(|(_, fresh)| !**fresh).filter_map(|(key, _)| key.as_deref());
+    let mut revived = revive(connection, &known.collect::<Vec<_>>(), turned).await?;
+    let mut became = keys.iter().zip(fresh).zip(&rows.events.runs).map(|((key, fresh), runs)| {
+        match key.as_ref().and_then(|key| revived.get_mut(key)) {
+            _ if fresh => (Put::Stored, i64::from(*runs)),
+            Some(runs) => (Put::Revived, std::mem::take(runs)),
+            None => (Put::Duplicate, 0),
+        }
+    });
+    let stored = parcels.iter().map(|parcel| {
+        let (entries, begun): (_, Vec<_>) = became.by_ref().take(parcel.events.len()).unzip();
+        Stored { entries, begun: begun.iter().sum() }
+    });
+    Ok(stored.collect())
+}
+
+/// Puts a delivery down together with what its signature covers instead of its body.
+pub(super) async fn put_with_tokens(
+    connection: &mut PgConnection,
+    parcel: &Parcel,
     turned: i64,
 ) -> sqlx::Result<Result<Stored, InboxError>> {
-    if rows.parcel.tokens.is_empty() {
-        return put_events(connection, rows, turned).await.map(Ok);
-    }
     let mut transaction = connection.begin().await?;
     sqlx::query("SET LOCAL synchronous_commit = on").execute(&mut *transaction).await?;
-    for token in &rows.parcel.tokens {
+    for token in &parcel.tokens {
         if !tokens::bind(&mut transaction, token, turned).await? {
             return Ok(Err(InboxError::TokenReused));
         }
     }
-    let stored = put_events(&mut transaction, rows, turned).await?;
+    let stored = put_all(&mut transaction, std::slice::from_ref(parcel), turned).await?.pop();
     transaction.commit().await?;
-    Ok(Ok(stored))
+    Ok(stored.ok_or_else(|| InboxError::unavailable("nothing was done")))
 }
 
 /// Whether all of it is known, and nothing of it would be begun afresh. A token would have to be tied first.
-pub(super) async fn is_duplicate(connection: &mut PgConnection, rows: &Rows) -> sqlx::Result<bool> {
-    if !rows.parcel.tokens.is_empty() {
+pub(super) async fn is_duplicate(connection: &mut PgConnection, parcel: &Parcel) -> sqlx::Result<bool> {
+    if !parcel.tokens.is_empty() {
         return Ok(false);
     }
     let sql = "SELECT count(*) FROM unnest($1::text[]) AS wanted (key)
                WHERE NOT EXISTS (SELECT FROM webhooks.events e WHERE e.key = wanted.key AND e.dead = 0)";
-    let unknown: i64 = sqlx::query_scalar(sql).bind(&rows.keys).fetch_one(connection).await?;
+    let keys = Rows::of(std::slice::from_ref(parcel)).events.keys;
+    let unknown: i64 = sqlx::query_scalar(sql).bind(&keys).fetch_one(connection).await?;
     Ok(unknown == 0)
 }
 
-async fn put_events(connection: &mut PgConnection, rows: &Rows, turned: i64) -> sqlx::Result<Stored> {
-    let verified = &rows.parcel.verified;
-    let found: Vec<(bool, bool, Option<i64>, i64)> = sqlx::query_as(PUT)
+async fn insert(
+    connection: &mut PgConnection,
+    rows: &Rows<'_>,
+    turned: i64,
+) -> sqlx::Result<HashSet<String>> {
+    let Rows { deliveries, events, runs, locks } = rows;
+    if events.keys.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let fresh: Vec<Option<String>> = sqlx::query_scalar(PUT)
         .bind(turned)
-        .bind(rows.parcel.source.as_str())
-        .bind(&rows.parcel.delivery_id.to_be_bytes()[..])
-        .bind(time::millis(rows.parcel.received_at))
-        .bind(verified.is_signed())
-        .bind(verified.secret_index().and_then(|index| i32::try_from(index).ok()))
-        .bind(verified.signed_at().map(time::millis))
-        .bind(&rows.parcel.headers)
-        .bind(&rows.parcel.body[..])
-        .bind(&rows.keys)
-        .bind(&rows.ids)
-        .bind(&rows.types)
-        .bind(&rows.starts)
-        .bind(&rows.lengths)
-        .bind(&rows.payloads)
-        .bind(&rows.retentions)
-        .bind(&rows.runs.positions)
-        .bind(&rows.runs.listeners)
-        .bind(&rows.runs.order_keys)
-        .bind(&rows.runs.locks)
-        .fetch_all(&mut *connection)
+        .bind(locks)
+        .bind(&deliveries.sources)
+        .bind(&deliveries.ids)
+        .bind(&deliveries.received_at)
+        .bind(&deliveries.signed)
+        .bind(&deliveries.secrets)
+        .bind(&deliveries.signed_at)
+        .bind(&deliveries.headers)
+        .bind(&deliveries.bodies)
+        .bind(&events.deliveries)
+        .bind(&events.positions)
+        .bind(&events.keys)
+        .bind(&events.ids)
+        .bind(&events.types)
+        .bind(&events.starts)
+        .bind(&events.lengths)
+        .bind(&events.payloads)
+        .bind(&events.retentions)
+        .bind(&events.runs)
+        .bind(&runs.events)
+        .bind(&runs.listeners)
+        .bind(&runs.order_keys)
+        .fetch_all(connection)
         .await?;
-    let entries: Vec<_> = found
-        .iter()
-        .map(|(stored, reopened, ..)| match (stored, reopened) {
-            (true, _) => Put::Stored,
-            (false, true) => Put::Revived,
-            (false, false) => Put::Duplicate,
-        })
-        .collect();
-    let (_, _, delivery, begun) = found.first().copied().unwrap_or_default();
-    if let Some(delivery) = delivery.filter(|_| !entries.contains(&Put::Stored)) {
-        // Another put the same events down in the same moment, and was first: nothing refers to this delivery.
-        sqlx::query("DELETE FROM webhooks.deliveries WHERE id = $1")
-            .bind(delivery)
-            .execute(connection)
-            .await?;
-    }
-    Ok(Stored { entries, begun })
+    Ok(fresh.into_iter().flatten().collect())
 }
 
-impl Rows {
-    /// How many events there are.
-    pub(super) fn len(&self) -> usize {
-        self.keys.len()
+async fn revive(
+    connection: &mut PgConnection,
+    keys: &[&str],
+    turned: i64,
+) -> sqlx::Result<HashMap<String, i64>> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
     }
-
-    pub(super) fn of(mut parcel: Parcel) -> Self {
-        let events = std::mem::take(&mut parcel.events);
-        let mut rows = Self {
-            parcel,
-            keys: Vec::new(),
-            ids: Vec::new(),
-            types: Vec::new(),
-            starts: Vec::new(),
-            lengths: Vec::new(),
-            payloads: Vec::new(),
-            retentions: Vec::new(),
-            runs: RunRows::default(),
-        };
-        for (position, event) in (1..).zip(events) {
-            let (start, length, payload) = match event.payload {
-                Payload::Range { start, length } => {
-                    (i64::try_from(start).ok(), i64::try_from(length).ok(), None)
-                }
-                Payload::Own(payload) => (None, None, Some(payload.to_vec())),
-            };
-            rows.keys.push(event.key.map(|key| key.to_string()));
-            rows.ids.push(event.id.as_deref().map(storable));
-            rows.types.push(storable(&event.event_type));
-            rows.starts.push(start);
-            rows.lengths.push(length);
-            rows.payloads.push(payload);
-            rows.retentions.push(time::span(event.retention));
-            event.runs.iter().for_each(|run| rows.runs.add(position, run));
-        }
-        // Everyone takes the locks in the same order.
-        rows.runs.locks.sort_unstable();
-        rows.runs.locks.dedup();
-        rows
-    }
-}
-
-impl RunRows {
-    fn add(&mut self, position: i32, run: &NewRun) {
-        self.positions.push(position);
-        self.listeners.push(storable(&run.listener));
-        self.order_keys.push(run.order_key.map(|key| key.to_vec()));
-        if let Some(key) = run.order_key {
-            let mut of = run.listener.as_bytes().to_vec();
-            of.extend(key);
-            self.locks.push(i64::from_ne_bytes(xxhash_rust::xxh3::xxh3_64(&of).to_ne_bytes()));
-        }
-    }
+    let revived: Vec<(String, i32)> =
+        sqlx::query_as(REVIVE).bind(turned).bind(keys).fetch_all(connection).await?;
+    Ok(revived.into_iter().map(|(key, runs)| (key, runs.into())).collect())
 }

@@ -16,10 +16,11 @@ pub(super) struct RenewalLine {
     connection: Mutex<Option<PgConnection>>,
 }
 
+/// `due_at` moves with every renewal, so that who has reserved the run meanwhile sees that it is alive: see `suspect`.
 const RENEW: &str = concat!(
-    "UPDATE webhooks.runs SET due_at = ",
+    "UPDATE webhooks.runs SET due_at = greatest(due_at + 1, ",
     now!(),
-    " + $4 WHERE id = $2 AND attempt = $3 AND state = 0 AND held"
+    " + $4) WHERE id = $2 AND attempt = $3 AND state = 0 AND held"
 );
 
 impl RenewalLine {

@@ -16,7 +16,15 @@ use crate::store::DeadReason;
 
 /// The suspect that this process has reserved.
 #[derive(Default)]
-pub(super) struct Reserved(Mutex<Option<Fence>>);
+pub(super) struct Reserved(Mutex<Option<Reservation>>);
+
+/// It is good for as long as the run's `due_at` is as it was made: whoever thought its claim lost and renews it in time,
+/// or reserves it anew, changes that.
+#[derive(Clone, Copy)]
+struct Reservation {
+    fence: Fence,
+    due_at: i64,
+}
 
 /// `$5`: how many claims in a row may come to nothing; `$6`, `$7`, `$8`: how long what is settled is kept; `$9`: what is
 /// noted; `$10`: how many attempts a run of each listener may have.
@@ -55,13 +63,14 @@ const RESERVE: &str = concat!(
 WHERE id IN (SELECT r.id ",
     suspects!(),
     " ORDER BY r.unsettled, r.id LIMIT 1 FOR UPDATE OF r SKIP LOCKED)
-RETURNING id, attempt"
+RETURNING id, attempt, due_at"
 );
 
-/// `$2`: the run; `$3`: its attempt; `$4`: the lease; `$5`: what is noted of the claim before.
+/// `$2`: the run; `$3`: its attempt; `$4`: the lease; `$5`: what is noted of the claim before; `$6`: its `due_at`.
 const TAKE: &str = concat!(
     "WITH suspect AS (
-    SELECT id, held FROM webhooks.runs WHERE id = $2 AND attempt = $3 AND state = 0 AND unsettled > 0 FOR UPDATE
+    SELECT id, held FROM webhooks.runs
+    WHERE id = $2 AND attempt = $3 AND due_at = $6 AND state = 0 AND unsettled > 0 FOR UPDATE
 ), taken AS (
     UPDATE webhooks.runs r
     SET attempt = attempt + 1, spent = spent + 1, unsettled = unsettled + 1, held = true, due_at = ",
@@ -87,7 +96,7 @@ impl Reserved {
         turned: i64,
         claimed: &mut Claimed,
     ) -> sqlx::Result<bool> {
-        let Some(fence) = *self.lock() else { return Ok(false) };
+        let Some(Reservation { fence, due_at }) = *self.lock() else { return Ok(false) };
         if terms.idle {
             let taken: Vec<Taken> = sqlx::query_as(TAKE)
                 .bind(turned)
@@ -95,10 +104,11 @@ impl Reserved {
                 .bind(i32::try_from(fence.attempt).unwrap_or(i32::MAX))
                 .bind(terms.lease)
                 .bind(failure::NEVER_ENDED)
+                .bind(due_at)
                 .fetch_all(&mut *connection)
                 .await?;
             self.lock().take();
-            // If it took too long to become idle, it was another's meanwhile.
+            // If it took too long to become idle, it was another's meanwhile; or it was alive all the time.
             claimed.runs = claim::load(connection, taken).await?;
             claimed.suspect = !claimed.runs.is_empty();
         } else {
@@ -133,7 +143,7 @@ impl Reserved {
             let reason = if crashes { DeadReason::CrashLoop } else { DeadReason::AttemptsExhausted };
             GivenUp { reason, source, event_id, listener, attempts: u32::try_from(spent).unwrap_or_default() }
         }));
-        let found: Option<(i64, i32)> = sqlx::query_as(RESERVE)
+        let found: Option<(i64, i32, i64)> = sqlx::query_as(RESERVE)
             .bind(turned)
             .bind(&terms.listeners)
             .bind(&terms.rooms)
@@ -141,13 +151,13 @@ impl Reserved {
             .bind(terms.lease)
             .fetch_optional(connection)
             .await?;
-        let fence =
-            found.and_then(|(run, attempt)| Some(Fence { run, attempt: u32::try_from(attempt).ok()? }));
-        *self.lock() = fence;
+        *self.lock() = found.and_then(|(run, attempt, due_at)| {
+            Some(Reservation { fence: Fence { run, attempt: u32::try_from(attempt).ok()? }, due_at })
+        });
         Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Fence>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Reservation>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,19 +18,19 @@ const DAY: Duration = Duration::from_secs(86_400);
 const LEASE: Duration = Duration::from_secs(60);
 
 /// One database, one clock, and as many processes as a test wants.
-struct Fleet {
+pub(super) struct Fleet {
     server: Arc<PostgresServer>,
-    url: String,
+    pub(super) url: String,
     clock: Clock,
 }
 
 impl Fleet {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let server = PostgresServer::shared();
         Self { url: server.database(), server, clock: Clock::turnable() }
     }
 
-    async fn process(&self) -> PostgresInbox {
+    pub(super) async fn process(&self) -> PostgresInbox {
         PostgresInbox::open(self.options(&self.url)).await.unwrap().0
     }
 
@@ -46,12 +46,12 @@ impl Fleet {
         }
     }
 
-    fn query(&self, sql: &str) -> String {
+    pub(super) fn query(&self, sql: &str) -> String {
         self.server.query_in(&self.url, sql)
     }
 }
 
-fn parcel(ids: &[String], listeners: &[&str], order: Option<u8>) -> Parcel {
+pub(super) fn parcel(ids: &[String], listeners: &[&str], order: Option<u8>) -> Parcel {
     let source = SourceName::new("stripe").unwrap();
     let entry = |id: &String| NewEntry {
         key: Some(EventKey::new(&source, &[id.as_bytes()])),
@@ -263,6 +263,23 @@ async fn a_reserved_suspect_whose_process_dies_is_another_ones() {
     assert!(claim(&one, 5).await.is_empty(), "it is another's meanwhile");
 }
 
+/// A process that stood still for longer than its lease goes on, and says so, while another waits to become idle.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reserved_suspect_that_is_alive_after_all_is_left_alone() {
+    let fleet = Fleet::new();
+    let (one, two) = (fleet.process().await, fleet.process().await);
+    put(&one, "slow", &["a"], None).await;
+    let slow = claim(&two, 5).await.remove(0);
+    fleet.clock.advance(LEASE * 2);
+    assert!(one.claim(wanted(&["a"], 5, false)).await.unwrap().suspect, "it is reserved");
+    assert!(two.renew(slow.fence, LEASE).await.unwrap());
+    assert!(
+        one.claim(wanted(&["a"], 5, true)).await.unwrap().runs.is_empty(),
+        "nobody runs it beside its holder"
+    );
+    assert!(two.settle(slow.fence, End::Done).await.unwrap());
+}
+
 /// A role that commits without waiting for the disk, and an inbox that does wait.
 #[tokio::test(flavor = "multi_thread")]
 async fn synchronous_commit_off_role() {
@@ -280,8 +297,8 @@ async fn synchronous_commit_off_role() {
     let role = format!("hasty_{}", fleet.url.rsplit('_').next().unwrap());
     fleet.query(&format!(
         "CREATE ROLE {role} LOGIN; ALTER ROLE {role} SET synchronous_commit = off;
-         GRANT ALL ON SCHEMA webhooks TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA webhooks TO {role};
-         GRANT ALL ON seen TO {role}"
+         GRANT USAGE ON SCHEMA webhooks TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA webhooks TO {role};
+         GRANT USAGE ON ALL SEQUENCES IN SCHEMA webhooks TO {role}; GRANT ALL ON seen TO {role}"
     ));
     let url = fleet.url.replace("postgres@", &format!("{role}@"));
     let (inbox, _) = PostgresInbox::open(fleet.options(&url)).await.unwrap();

@@ -1,0 +1,75 @@
+//! Asks the server: within bounds, and again where it wishes so.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::{PgConnection, PgPool};
+
+use crate::inbox::InboxError;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The server, or the way to it, says why.
+    Failed(sqlx::Error),
+    /// The server said nothing in time.
+    Silent,
+}
+
+/// Does something on a connection of the pool.
+pub(super) async fn ask<T: Send>(
+    pool: &PgPool,
+    work: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>> + Send + Sync,
+) -> Result<T, Trouble> {
+    /// A server that does not answer for so long is as good as none: the provider waits.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const TRIES: u32 = 4;
+    let mut tries = 0;
+    loop {
+        let mut connection = pool.acquire().await.map_err(Trouble::Failed)?;
+        let answer = tokio::time::timeout(PATIENCE, work(&mut connection)).await;
+        tries += 1;
+        match answer {
+            Ok(Ok(done)) => return Ok(done),
+            // Two statements wanted the same rows in a different order; this one was undone.
+            Ok(Err(error)) if is_deadlock(&error) && tries < TRIES => {}
+            Ok(Err(error)) => return Err(Trouble::Failed(error)),
+            Err(_) => {
+                // What it was in the middle of, nobody knows.
+                connection.close_on_drop();
+                return Err(Trouble::Silent);
+            }
+        }
+    }
+}
+
+/// What an error means to the rest.
+pub(super) fn unavailable(error: &sqlx::Error) -> InboxError {
+    /// `disk_full`.
+    const DISK_FULL: &str = "53100";
+    if code(error).is_some_and(|code| code == DISK_FULL) {
+        return InboxError::Full;
+    }
+    InboxError::unavailable(format_args!("PostgreSQL: {error}"))
+}
+
+impl From<Trouble> for InboxError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Failed(error) => unavailable(&error),
+            Trouble::Silent => Self::unavailable("PostgreSQL did not answer in time"),
+        }
+    }
+}
+
+/// Whether the server undid the statement, for no fault of its own.
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    /// `serialization_failure`, `deadlock_detected`: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+    const UNDONE: [&str; 2] = ["40001", "40P01"];
+    code(error).is_some_and(|code| UNDONE.contains(&&*code))
+}
+
+/// The SQLSTATE of an error that the server reports.
+pub(super) fn code(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
+    error.as_database_error().and_then(|error| error.code())
+}
