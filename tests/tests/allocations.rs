@@ -18,9 +18,9 @@ const VERIFIED: u64 = 0;
 /// To the answer that nobody listens: the body that is shared from here on, the delivery, its one part with id and type;
 /// of the reply the header that names the delivery, and the two halves of the map that it is in.
 const IDENTIFIED: u64 = 8;
-/// Besides: the job, the task and the box that its future is in, what is asked of the store twice, the lease, the event,
-/// the listener's future, and what has become of it, by name.
-const HANDLED: u64 = 18;
+/// Besides: the job, the box that its future is in, what is asked of the store twice, the lease, the event, the
+/// listener's future, and what has become of it, by name.
+const HANDLED: u64 = 17;
 
 #[derive(serde::Deserialize)]
 struct Nothing {}

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::future::ready;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use http::{HeaderMap, Method};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -19,6 +20,7 @@ use crate::life::{Passage, Phase, Upkeep};
 use crate::outcome::Outcome;
 use crate::reply::Reply;
 use crate::run::inline::{Inline, Job, Turn};
+use crate::run::outlive::Outlive;
 use crate::scheme::Verified;
 use crate::seen::{Cause, Seen};
 use crate::source::Source;
@@ -50,7 +52,7 @@ pub(crate) struct Core {
 impl WebhookProcessor {
     /// Takes one delivery to its end and says what to answer. Never fails and never panics, whatever comes in.
     ///
-    /// What runs, runs in a task of its own: dropping the future cancels nothing.
+    /// Dropping the future cancels nothing: what runs then goes on in a task of its own.
     pub async fn process(&self, delivery: Delivery) -> Reply {
         let admitted =
             self.admit(delivery.id(), delivery.source().as_str(), delivery.method(), delivery.headers());
@@ -106,7 +108,7 @@ impl WebhookProcessor {
             };
             drop(unverified);
             let outcome = match Self::jobs(&source, delivery, verified) {
-                Ok(jobs) if !jobs.is_empty() => return self.drive(jobs, admission).await,
+                Ok(jobs) if !jobs.is_empty() => return Arc::clone(&self.0).drive(jobs, admission).await,
                 Ok(_) => Outcome::Ignored,
                 Err(outcome) => outcome,
             };
@@ -137,26 +139,6 @@ impl WebhookProcessor {
         source.events(delivery, verified)
     }
 
-    /// Handles the events in a task of their own, spawned before the first claim: a client that hangs up then neither
-    /// cancels a run nor strands a claim, and what became of the delivery is told all the same.
-    async fn drive(&self, jobs: Vec<Job>, admission: Admission) -> Reply {
-        let (source, id, span) = (Arc::clone(&admission.source), admission.id, admission.span.clone());
-        let core = Arc::clone(&self.0);
-        // In a box: tokio moves what it spawns about, which for a future of this size costs more than the listener.
-        let driven = Box::pin(async move {
-            // The two drivers: handled while the provider waits, or stored and handled after.
-            let outcome = match &core.inbox {
-                Some(inbox) if inbox.intake.takes(&admission.source.name) => inbox.intake.store(jobs).await,
-                _ => core.handle(jobs).await,
-            };
-            core.end(&admission, &outcome, Cause::Known);
-            outcome
-        });
-        // A task that is gone without an outcome went down with its runtime.
-        let outcome = tokio::spawn(driven.instrument(span)).await.unwrap_or(Outcome::ShuttingDown);
-        reply(&source, id, outcome)
-    }
-
     /// Ends a request that named nothing that is here.
     fn astray(&self, id: DeliveryId, outcome: Outcome, began: Instant) -> Reply {
         self.0.seen.delivery(None, id, &outcome, Cause::Stranger, began.elapsed());
@@ -167,6 +149,29 @@ impl WebhookProcessor {
 impl Core {
     /// How many parts of a batch are handled side by side.
     const BATCH_WIDTH: usize = 16;
+
+    /// Handles the events, whether anybody waits for it or not: a client that hangs up neither cancels a run nor strands a
+    /// claim, and what became of the delivery is told all the same.
+    fn drive(self: Arc<Self>, jobs: Vec<Job>, admission: Admission) -> Outlive<impl Future<Output = Reply>> {
+        Outlive::new(async move {
+            // The two drivers: handled while the provider waits, or stored and handled after.
+            let handled = async {
+                match &self.inbox {
+                    Some(inbox) if inbox.intake.takes(&admission.source.name) => {
+                        inbox.intake.store(jobs).await
+                    }
+                    _ => self.handle(jobs).await,
+                }
+            };
+            // Listeners' panics are caught where they run. What any other has left undone is not looked at again.
+            let outcome = AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|_| {
+                tracing::error!("a panic outside of listeners; a redelivery is handled again");
+                Outcome::StoreUnavailable
+            });
+            self.end(&admission, &outcome, Cause::Known);
+            reply(&admission.source, admission.id, outcome)
+        })
+    }
 
     async fn handle(&self, mut jobs: Vec<Job>) -> Outcome {
         match jobs.pop() {

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt;
 
@@ -31,6 +31,7 @@ pub(super) async fn read<B: Body>(
 
 async fn collect<B: Body>(body: B, limit: u64, buffered: &Buffered) -> Result<Bytes, Outcome> {
     let mut body = pin!(body);
+    let declared = body.size_hint().exact().and_then(|it| usize::try_from(it).ok());
     let mut collected = Collected::Nothing;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Outcome::BodyIncomplete)?;
@@ -41,9 +42,21 @@ async fn collect<B: Body>(body: B, limit: u64, buffered: &Buffered) -> Result<By
             return Err(Outcome::BodyTooLarge);
         }
         buffered.add(data.remaining()).map_err(|_| Outcome::Overloaded)?;
-        collected = collected.and(data);
+        collected = collected.and(data, declared);
     }
     Ok(collected.into_bytes())
+}
+
+/// A declared length is believed once so large a part of it is there: a buffer that is outgrown again and again leaves as
+/// much behind as it holds in the end, and a promise alone must not reserve anything.
+const EARNEST: usize = 64;
+
+fn make_room(buffer: &mut BytesMut, more: usize, declared: Option<usize>) {
+    let needed = buffer.len() + more;
+    if needed > buffer.capacity() {
+        let whole = declared.filter(|it| it / EARNEST <= needed).unwrap_or_default();
+        buffer.reserve(needed.max(whole) - buffer.len());
+    }
 }
 
 /// Most bodies come in one piece, and are then never copied.
@@ -62,20 +75,16 @@ impl Collected {
         }
     }
 
-    fn and(self, mut data: impl Buf) -> Self {
+    fn and(self, mut data: impl Buf, declared: Option<usize>) -> Self {
         let length = data.remaining();
-        match self {
-            Self::Nothing => Self::One(data.copy_to_bytes(length)),
-            Self::One(first) => {
-                let mut many = first.try_into_mut().unwrap_or_else(|first| BytesMut::from(&*first));
-                many.extend_from_slice(&data.copy_to_bytes(length));
-                Self::Many(many)
-            }
-            Self::Many(mut many) => {
-                many.extend_from_slice(&data.copy_to_bytes(length));
-                Self::Many(many)
-            }
-        }
+        let mut many = match self {
+            Self::Nothing => return Self::One(data.copy_to_bytes(length)),
+            Self::One(first) => first.try_into_mut().unwrap_or_else(|first| BytesMut::from(&*first)),
+            Self::Many(many) => many,
+        };
+        make_room(&mut many, length, declared);
+        many.put(data);
+        Self::Many(many)
     }
 
     fn into_bytes(self) -> Bytes {
