@@ -1,4 +1,4 @@
-//! Stores that answer late, or that the event has passed on from.
+//! Stores that answer late, that panic, or that the event has passed on from.
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -27,10 +27,13 @@ enum Trouble {
     Notes(Count),
     /// Each renewal is told of and refused, and so is the settlement: the event is another's.
     PassedOn(Mutex<Sender<()>>),
+    /// Claims panic.
+    Panics,
 }
 
 impl WebhookEventStore for Slow {
     async fn claim(&self, key: &EventKey, terms: &ClaimTerms) -> Result<Claim, StoreError> {
+        assert!(!matches!(self.trouble, Trouble::Panics), "as a store must not");
         self.store.claim(key, terms).await
     }
 
@@ -59,7 +62,7 @@ impl WebhookEventStore for Slow {
         tokio::time::sleep(Duration::from_millis(50)).await;
         match self.trouble {
             Trouble::PassedOn(_) => Ok(false),
-            Trouble::Notes(_) => self.store.settle(key, token, settlement).await,
+            Trouble::Notes(_) | Trouble::Panics => self.store.settle(key, token, settlement).await,
         }
     }
 
@@ -123,4 +126,14 @@ async fn a_lapsed_lease_is_still_asked_about() {
     assert_eq!((reply.status.as_u16(), &*reason(&reply)), (503, "lease_lost"));
     let (_, report) = webhooks.handle().processor().report().remove(0);
     assert_eq!(report.lease_lost, 1);
+}
+
+#[tokio::test]
+async fn a_store_that_panics_is_unavailable() {
+    let builder = builder("", Trouble::Panics).listener(listener("work", |_| async { Ok(()) }));
+    let webhooks = builder.build().await.unwrap_or_else(|error| panic!("{error}"));
+    for _ in 0..2 {
+        let reply = webhooks.process(event().into_request()).await;
+        assert_eq!((reply.status.as_u16(), &*reason(&reply)), (503, "store_unavailable"));
+    }
 }
