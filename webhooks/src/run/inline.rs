@@ -86,8 +86,7 @@ impl Inline {
         &*self.store
     }
 
-    /// Handles one event to its outcome. To be run in a task of its own: dropped half-way, it would leave its claim to
-    /// run out.
+    /// Handles one event to its outcome. Not to be dropped half-way: that would leave its claim to run out.
     pub(crate) async fn handle(&self, job: Job, turn: Turn) -> Outcome {
         if let Some(binding) = &job.binding
             && let Err(outcome) = self.check_binding(binding).await

@@ -4,13 +4,13 @@
 //! starve the renewal of its own lease. A lease that could not be renewed ends *here* before it ends in the store, so
 //! that a run is cancelled before another can be granted.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use slab::Slab;
 use tokio::sync::Notify;
 
 /// Where claims live that have to be renewed.
@@ -35,7 +35,7 @@ pub(crate) struct LeaseKeeper<C: Claims> {
 
 /// A claim that is being kept alive. Dropped, it is kept no longer.
 pub(crate) struct Lease<T> {
-    number: u64,
+    place: usize,
     held: Arc<Held<T>>,
     leases: Arc<HeldLeases<T>>,
 }
@@ -58,15 +58,14 @@ struct HeldLeases<T> {
 }
 
 struct State<T> {
-    leases: HashMap<u64, Arc<Held<T>>>,
-    next: u64,
+    leases: Slab<Arc<Held<T>>>,
     started: bool,
     closed: bool,
 }
 
 impl<C: Claims> LeaseKeeper<C> {
     pub(crate) fn new(claims: C, lease: Duration) -> Self {
-        let state = State { leases: HashMap::new(), next: 0, started: false, closed: false };
+        let state = State { leases: Slab::new(), started: false, closed: false };
         let held = HeldLeases { state: Mutex::new(state), closing: Condvar::new() };
         Self { claims: Arc::new(claims), lease, held: Arc::new(held) }
     }
@@ -82,15 +81,13 @@ impl<C: Claims> LeaseKeeper<C> {
             changed: Notify::new(),
         });
         let mut state = self.held.lock();
-        let number = state.next;
-        state.next += 1;
-        state.leases.insert(number, Arc::clone(&held));
+        let place = state.leases.insert(Arc::clone(&held));
         let start = !std::mem::replace(&mut state.started, true);
         drop(state);
         if start {
             self.start();
         }
-        Lease { number, held, leases: Arc::clone(&self.held) }
+        Lease { place, held, leases: Arc::clone(&self.held) }
     }
 
     fn start(&self) {
@@ -137,7 +134,7 @@ impl<T> Lease<T> {
 
 impl<T> Drop for Lease<T> {
     fn drop(&mut self) {
-        self.leases.lock().leases.remove(&self.number);
+        self.leases.lock().leases.try_remove(self.place);
     }
 }
 
@@ -187,7 +184,8 @@ impl<C: Claims> Renewer<C> {
             }
         };
         while !self.nap() {
-            let due: Vec<_> = self.held.lock().leases.values().filter(|it| it.is_due()).cloned().collect();
+            let due: Vec<_> =
+                self.held.lock().leases.iter().map(|(_, it)| it).filter(|it| it.is_due()).cloned().collect();
             if !due.is_empty() {
                 runtime.block_on(futures_util::future::join_all(due.iter().map(|held| self.renew(held))));
             }
