@@ -51,6 +51,20 @@ impl EventKey {
         Some(Self { source: SourceName::new(source)?, digest: hex::decode(digest).ok()?.try_into().ok()? })
     }
 
+    /// The key as it is written, in one piece of memory: every delivery needs it, some more than once.
+    pub(crate) fn to_text(&self) -> String {
+        let mut digits = [0; 64];
+        // It cannot fail: two digits a byte.
+        let _ = hex::encode_to_slice(self.digest, &mut digits);
+        let digits = std::str::from_utf8(&digits).unwrap_or_default();
+        let source = self.source.as_str();
+        let mut text = String::with_capacity("wh1::".len() + source.len() + digits.len());
+        for part in ["wh1:", source, ":", digits] {
+            text.push_str(part);
+        }
+        text
+    }
+
     /// The source whose event this is.
     pub fn source(&self) -> &SourceName {
         &self.source
@@ -66,7 +80,7 @@ impl EventKey {
 
 impl fmt::Display for EventKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "wh1:{}:{}", self.source, hex::encode(self.digest))
+        f.write_str(&self.to_text())
     }
 }
 

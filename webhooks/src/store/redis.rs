@@ -7,13 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{FromRedisValue, RedisResult, ScriptInvocation};
+use redis::{Cmd, FromRedisValue, RedisResult};
 
 use super::{Claim, ClaimTerms, EventKey, ListenerFate, Settlement, StoreError, Token, WebhookEventStore};
 use connections::{Connection, Connections};
 use failure::{Failure, is_not_understood, is_out_of_memory};
 use record::{Reply, settled_letter, to_lines};
-use scripts::Scripts;
+use scripts::{Script, Scripts};
 use undo::Undo;
 
 mod address;
@@ -58,9 +58,15 @@ impl RedisWebhookEventStore {
         Ok(Self { scripts: Scripts::new(), connections, undo: Undo::new(Scripts::undo()) })
     }
 
-    async fn call<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StoreError> {
+    async fn call<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        key: &EventKey,
+        add: impl Fn(&mut Cmd) + Send + Sync,
+    ) -> Result<T, StoreError> {
+        let (key, add) = (&*key.to_text(), &add);
         let ask =
-            |mut connection: Connection| async move { script.invoke_async(&mut connection.commands).await };
+            |mut connection: Connection| async move { script.call(&mut connection.commands, key, add).await };
         Ok(self.connections.ask(Self::ANSWER_WITHIN, ask).await?)
     }
 
@@ -82,20 +88,18 @@ impl RedisWebhookEventStore {
                 Err(error) => return Err(error),
             }
         }
-        let mut claim = self.scripts.claim.key(key);
-        claim
-            .arg(token.to_string())
-            .arg(millis(terms.lease))
-            .arg(record::kept(terms))
-            .arg(terms.max_unsettled);
-        let reply: Reply = claim.invoke_async(&mut connection.commands).await?;
+        let arguments = |command: &mut Cmd| {
+            command.arg(token.to_string()).arg(millis(terms.lease)).arg(record::kept(terms));
+            command.arg(terms.max_unsettled);
+        };
+        let reply: Reply = self.scripts.claim.call(&mut connection.commands, key, arguments).await?;
         Ok(record::claim(reply, token))
     }
 }
 
 impl WebhookEventStore for RedisWebhookEventStore {
     async fn claim(&self, key: &EventKey, terms: &ClaimTerms) -> Result<Claim, StoreError> {
-        let (key, token) = (&*key.to_string(), Token::random());
+        let (key, token) = (&*key.to_text(), Token::random());
         // Asked again under the same token, a claim that was granted unheard is granted once more.
         let ask = |connection| self.try_claim(connection, key, token, terms);
         self.connections.ask(Self::ANSWER_WITHIN, ask).await.map_err(|failure: Failure| {
@@ -107,15 +111,18 @@ impl WebhookEventStore for RedisWebhookEventStore {
     }
 
     async fn renew(&self, key: &EventKey, token: Token, lease: Duration) -> Result<bool, StoreError> {
-        let mut renew = self.scripts.renew.key(key.to_string());
-        renew.arg(token.to_string()).arg(millis(lease));
-        self.call(&renew).await
+        let arguments = |command: &mut Cmd| {
+            command.arg(token.to_string()).arg(millis(lease));
+        };
+        self.call(&self.scripts.renew, key, arguments).await
     }
 
     async fn record(&self, key: &EventKey, token: Token, fate: &ListenerFate) -> Result<bool, StoreError> {
-        let mut record = self.scripts.record.key(key.to_string());
-        record.arg(token.to_string()).arg(to_lines(std::slice::from_ref(fate)));
-        self.call(&record).await
+        let line = to_lines(std::slice::from_ref(fate));
+        let arguments = |command: &mut Cmd| {
+            command.arg(token.to_string()).arg(&*line);
+        };
+        self.call(&self.scripts.record, key, arguments).await
     }
 
     async fn settle(
@@ -124,14 +131,16 @@ impl WebhookEventStore for RedisWebhookEventStore {
         token: Token,
         settlement: &Settlement,
     ) -> Result<bool, StoreError> {
-        let mut settle = self.scripts.settle.key(key.to_string());
-        settle.arg(token.to_string()).arg(settled_letter(settlement.state));
-        settle.arg(millis(settlement.retention)).arg(to_lines(&settlement.settled));
-        self.call(&settle).await
+        let lines = to_lines(&settlement.settled);
+        let arguments = |command: &mut Cmd| {
+            command.arg(token.to_string()).arg(settled_letter(settlement.state));
+            command.arg(millis(settlement.retention)).arg(&*lines);
+        };
+        self.call(&self.scripts.settle, key, arguments).await
     }
 
     async fn forget(&self, key: &EventKey) -> Result<bool, StoreError> {
-        self.call(&self.scripts.forget.key(key.to_string())).await
+        self.call(&self.scripts.forget, key, |_| {}).await
     }
 
     async fn check(&self) -> Result<Vec<String>, StoreError> {
@@ -154,8 +163,9 @@ async fn set_unless_there(
     token: Token,
     terms: &ClaimTerms,
 ) -> RedisResult<Option<Vec<u8>>> {
-    let mut set = redis::cmd("SET");
-    set.arg(key)
+    let mut set = Cmd::with_capacity(7, key.len() + 120);
+    set.arg("SET")
+        .arg(key)
         .arg(record::first_claim(token, terms))
         .arg("NX")
         .arg("PX")

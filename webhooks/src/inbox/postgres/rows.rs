@@ -3,6 +3,7 @@
 use super::text::storable;
 use super::time;
 use crate::inbox::{NewEntry, NewRun, Parcel, Payload};
+use crate::store::EventKey;
 
 /// The rows of some deliveries, and of their events and runs.
 pub(super) struct Rows<'p> {
@@ -98,7 +99,7 @@ impl<'p> EventRows<'p> {
         };
         self.deliveries.push(delivery);
         self.positions.push(position);
-        self.keys.push(entry.key.as_ref().map(ToString::to_string));
+        self.keys.push(entry.key.as_ref().map(EventKey::to_text));
         self.ids.push(entry.id.as_deref().map(storable));
         self.types.push(storable(&entry.event_type));
         self.starts.push(start);

@@ -1,5 +1,6 @@
 //! What is sent to the scripts, and what they answer.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use super::millis;
@@ -10,7 +11,11 @@ pub(super) type Reply = (String, i64, String);
 
 /// The record of a key that was absent, as the claim script writes it too.
 pub(super) fn first_claim(token: Token, terms: &ClaimTerms) -> String {
-    format!("1l{token}|{}|{}|1|1|", millis(terms.lease), kept(terms))
+    const ROOM: usize = 80;
+    let mut record = String::with_capacity(ROOM);
+    // Writing to a string cannot fail.
+    let _ = write!(record, "1l{token}|{}|{}|1|1|", millis(terms.lease), kept(terms));
+    record
 }
 
 /// How many milliseconds the record of a claim is kept after its last sign of life: at least for its lease.

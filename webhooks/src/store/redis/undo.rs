@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Script;
+use redis::Cmd;
 use tokio::sync::Semaphore;
 
 use super::RedisWebhookEventStore;
 use super::connections::{Connection, Connections};
+use super::scripts::Script;
 use crate::store::Token;
 
 /// How many may be under way: while a server is away, claims fail faster than they can be taken back.
@@ -22,19 +23,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const ANSWERS: u32 = 3;
 
 pub(super) struct Undo {
-    script: Script,
+    script: Arc<Script>,
     free: Arc<Semaphore>,
 }
 
 impl Undo {
     pub(super) fn new(script: Script) -> Self {
-        Self { script, free: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { script: Arc::new(script), free: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// Takes the claim back as soon as the server can be reached. With too many under way it is left to run out.
     pub(super) fn begin(&self, connections: &Arc<Connections>, key: String, token: Token) {
         let Ok(place) = Arc::clone(&self.free).try_acquire_owned() else { return };
-        let (script, connections) = (self.script.clone(), Arc::clone(connections));
+        let (script, connections) = (Arc::clone(&self.script), Arc::clone(connections));
         tokio::spawn(async move {
             undo(&script, &connections, &key, token).await;
             drop(place);
@@ -43,13 +44,14 @@ impl Undo {
 }
 
 async fn undo(script: &Script, connections: &Connections, key: &str, token: Token) {
-    let mut call = script.key(key);
-    call.arg(token.to_string());
-    let call = &call;
+    let token = &*token.to_string();
+    let arguments = &|command: &mut Cmd| {
+        command.arg(token);
+    };
     let (mut pause, mut answers) = (FIRST_PAUSE, 0);
     loop {
         let ask = |mut connection: Connection| async move {
-            call.invoke_async::<bool>(&mut connection.commands).await
+            script.call::<bool>(&mut connection.commands, key, arguments).await
         };
         match connections.ask(RedisWebhookEventStore::ANSWER_WITHIN, ask).await {
             Ok(true) => return,
