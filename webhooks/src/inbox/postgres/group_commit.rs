@@ -254,18 +254,20 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn deliveries_that_come_meanwhile_share_a_statement() {
         let mut held = Held::new().await;
-        let puts = held.begin_all(["1", "2", "3", "4", "5", "3", "1"]).await;
+        let puts = held.begin_all(["1", "2", "3", "4", "5", "3"]).await;
         held.go_on().await;
         let mut became = Vec::new();
         for put in puts {
             became.extend(put.await.unwrap().unwrap());
         }
-        assert_eq!(became[1..6], [Put::Stored, Put::Stored, Put::Stored, Put::Stored, Put::Duplicate]);
-        // The two that are the same event were under way at the same time.
-        assert_eq!(became.iter().filter(|put| **put == Put::Stored).count(), 5);
+        assert_eq!(became.pop(), Some(Put::Duplicate));
+        assert_eq!(became, [Put::Stored; 5]);
         assert_eq!(held.fleet.query("SELECT count(DISTINCT xmin::text) FROM webhooks.events"), "3");
         assert_eq!(held.fleet.query("SELECT count(*) FROM webhooks.deliveries"), "5");
-        assert_eq!(held.inbox.puts.0.queue().writers, 0);
+        // Whoever has answered last leaves after that.
+        while held.inbox.puts.0.queue().writers > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,7 @@ pub(super) struct Stored {
 /// `ready` makes the commit durable, whatever the role's own settings are, and for ordered runs makes sure that numbers
 /// are given in the order in which they become visible: who has the lock of an order key commits before the next one
 /// gets a number. That is why `numbers` refers to it. Keys are put down sorted, so that two statements which share some
-/// never wait for each other.
+/// never wait for each other. `IS TRUE` keeps what is before it from becoming a join, which would compare each with each.
 const PUT: &str = concat!(
     "WITH ready AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'on', true) AS durable,
@@ -56,7 +56,7 @@ const PUT: &str = concat!(
     FROM numbers CROSS JOIN unnest($3::text[], $4::bytea[], $5::bigint[], $6::boolean[], $7::integer[], $8::bigint[],
                                    $9::bytea[], $10::bytea[])
     WITH ORDINALITY AS parcel (source, delivery, received_at, signed, secret_index, signed_at, headers, body, number)
-    WHERE numbers.deliveries[parcel.number] = ANY(ARRAY(SELECT delivery FROM stored))
+    WHERE (numbers.deliveries[parcel.number] IN (SELECT delivery FROM stored)) IS TRUE
 ), begun AS (
     INSERT INTO webhooks.runs (event, listener, order_key, due_at)
     SELECT numbers.events[run.event], run.listener, run.order_key, ",
@@ -64,7 +64,7 @@ const PUT: &str = concat!(
     "
     FROM numbers CROSS JOIN unnest($21::integer[], $22::text[], $23::bytea[])
     WITH ORDINALITY AS run (event, listener, order_key, number)
-    WHERE numbers.events[run.event] = ANY(ARRAY(SELECT id FROM stored))
+    WHERE (numbers.events[run.event] IN (SELECT id FROM stored)) IS TRUE
     ORDER BY run.number
 )
 SELECT key FROM stored"
