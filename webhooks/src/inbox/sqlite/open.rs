@@ -19,8 +19,11 @@ pub(super) struct Opened {
     pub(super) owner: Option<Owner>,
 }
 
-/// How long another process is waited for that writes just now: an operator's tool, or the service if this is one.
+/// How long a service waits for another process that writes just now: an operator's tool.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long an operator's tool waits for the service, which may write all the time: no provider waits with it.
+const OPERATORS_PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn open(options: &SqliteOptions) -> Result<Opened, InboxError> {
     if options.access == Access::Operator && !options.path.exists() {
@@ -31,15 +34,16 @@ pub(super) fn open(options: &SqliteOptions) -> Result<Opened, InboxError> {
         Access::Worker { patience } => Some(Owner::of(path, patience)?),
         Access::Operator => None,
     };
+    let patience = if owner.is_some() { PATIENCE } else { OPERATORS_PATIENCE };
     let in_words = |error: rusqlite::Error| InboxError::unavailable(format!("{}: {error}", path.display()));
-    let mut writer = connect(path).map_err(in_words)?;
+    let mut writer = connect(path, patience).map_err(in_words)?;
     schema::prepare(&mut writer)
         .map_err(in_words)?
         .map_err(|why| InboxError::unavailable(format!("{}: {why}", path.display())))?;
     if owner.is_some() {
         recover(&writer, time::millis(options.clock.wall())).map_err(in_words)?;
     }
-    let reader = connect(path).map_err(in_words)?;
+    let reader = connect(path, patience).map_err(in_words)?;
     reader.pragma_update(None, "query_only", true).map_err(in_words)?;
     Ok(Opened { writer, reader, owner })
 }
@@ -70,11 +74,15 @@ fn real(path: &Path) -> Result<PathBuf, InboxError> {
         .map_err(|error| InboxError::unavailable(format!("{} cannot be opened: {error}", path.display())))
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+fn connect(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
-    connection.busy_timeout(PATIENCE)?;
-    // Before there are tables: freed pages can be given back to the file system.
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.busy_timeout(patience)?;
+    // Before there are tables: freed pages can be given back to the file system. Set again it would be written again,
+    // and wait for whoever writes.
+    const INCREMENTAL: i64 = 2;
+    if connection.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0))? != INCREMENTAL {
+        connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
+    }
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(rusqlite::Error::InvalidParameterName(format!(

@@ -87,28 +87,36 @@ CREATE TABLE failures (
 ) WITHOUT ROWID;
 ";
 
-/// Makes the tables in a new file; in an old one, looks whether they are those that this version knows.
+/// Makes the tables in a new file; in an old one, looks whether they are those that this version knows. That is done
+/// without a lock, so that a service which writes all the time keeps no operator waiting.
 pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<Result<(), String>> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let pragma =
-        |name: &str| transaction.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
-    let (version, application) = (pragma("user_version")?, pragma("application_id")?);
-    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    match (tables, application, version) {
-        (0, ..) => {
-            transaction.execute_batch(TABLES)?;
-            transaction.execute_batch(&format!(
-                "PRAGMA user_version = {VERSION}; PRAGMA application_id = {APPLICATION};"
-            ))?;
-        }
-        (_, APPLICATION, VERSION) => {}
-        (_, APPLICATION, other) => {
-            return Ok(Err(format!(
-                "it was written by another version (tables {other}, known are {VERSION})"
-            )));
-        }
-        _ => return Ok(Err("it is a database of something else".to_owned())),
+    if let Some(known) = look(connection)? {
+        return Ok(known);
     }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have made them meanwhile.
+    if let Some(known) = look(&transaction)? {
+        return Ok(known);
+    }
+    transaction.execute_batch(TABLES)?;
+    transaction
+        .execute_batch(&format!("PRAGMA user_version = {VERSION}; PRAGMA application_id = {APPLICATION};"))?;
     transaction.commit()?;
     Ok(Ok(()))
+}
+
+/// Whether the tables that are there are ours. `None`: there are none.
+fn look(connection: &Connection) -> rusqlite::Result<Option<Result<(), String>>> {
+    let sql = "SELECT (SELECT count(*) FROM sqlite_schema), application_id, user_version
+               FROM pragma_application_id, pragma_user_version";
+    let (tables, application, version): (i64, i64, i64) =
+        connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(match (tables, application, version) {
+        (0, ..) => None,
+        (_, APPLICATION, VERSION) => Some(Ok(())),
+        (_, APPLICATION, other) => {
+            Some(Err(format!("it was written by another version (tables {other}, known are {VERSION})")))
+        }
+        _ => Some(Err("it is a database of something else".to_owned())),
+    })
 }

@@ -252,3 +252,17 @@ async fn a_file_of_something_else_is_left_alone() {
         assert_eq!(std::fs::read(&options.path).unwrap().len(), before.len());
     }
 }
+
+/// A service that writes all the time keeps no operator from looking.
+#[tokio::test]
+async fn an_operator_looks_while_somebody_writes() {
+    let opened = Opened::new();
+    opened.put(0..3, None).await;
+    let writer = Connection::open(opened.file()).unwrap();
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let options =
+        SqliteOptions { access: Access::Operator, ..sqlite_options(opened.folder.path(), &opened.clock) };
+    let (operator, _) = SqliteInbox::open(options).unwrap();
+    assert_eq!(operator.counts().await.unwrap()[0].pending, 3);
+    writer.execute_batch("ROLLBACK").unwrap();
+}
