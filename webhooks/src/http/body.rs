@@ -48,7 +48,8 @@ async fn collect<B: Body>(body: B, limit: u64, buffered: &Buffered) -> Result<By
 }
 
 /// A declared length is believed once so large a part of it is there: a buffer that is outgrown again and again leaves as
-/// much behind as it holds in the end, and a promise alone must not reserve anything.
+/// much behind as it holds in the end, and a promise alone must not reserve anything. With a smaller part, what strangers
+/// promise showed in the process's memory.
 const EARNEST: usize = 8;
 
 fn make_room(buffer: &mut BytesMut, more: usize, declared: Option<usize>) {

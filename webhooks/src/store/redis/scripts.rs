@@ -57,8 +57,7 @@ impl Script {
 
     /// Has it run on a key, with the arguments that `add` adds.
     ///
-    /// redis's own `Script` would allocate for each argument, and allocators wait for each other where what one thread
-    /// has made is given back by another: at 64 requests in flight that cost more than the server does.
+    /// redis's own `Script` would allocate for each argument, and once more for what it sends.
     pub(super) async fn call<T: FromRedisValue>(
         &self,
         connection: &mut MultiplexedConnection,
