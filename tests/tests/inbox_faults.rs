@@ -105,7 +105,8 @@ async fn crash_loop_dead() {
             probe.process.stdout().to_the_end();
             deeds.extend(probe.deeds());
             assert!(crashes <= 3, "it aborts the process without end");
-            probe = folder.start_probe();
+            // It may be gone again before it could be seen to listen.
+            probe = folder.launch_probe(|it| it);
         }
         assert!(began.elapsed() < PATIENCE * 3, "it does not end:\n{}", probe.process.output());
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -126,14 +127,12 @@ fn done_with(deeds: &[Value], probe: &InboxProbe) -> usize {
 }
 
 /// One process after the other is killed in the middle of what it does: at its first such system call, at its second,
-/// and so on through its start and through what it does for an event.
-async fn kill_at_each(calls: &str, step: usize) {
-    const UNDER_WAY: usize = 12;
-    let folder = InboxFolder::new();
+/// and so on through its start and through what it does for an event, `most` times in all after its start.
+async fn kill_at_each(folder: &InboxFolder, calls: &str, step: usize, most: usize) {
     drop(folder.start_probe());
     let (mut deeds, mut acknowledged, mut starts, mut under_way) = (Vec::new(), BTreeSet::new(), 0, 0);
     for call in (1..).step_by(step) {
-        let probe = folder.launch_probe(|it| it.tampered(&format!("{calls}:signal=KILL:when={call}")));
+        let probe = folder.launch_probe(|it| it.env("PROBE_THREADS", "1").tampered(&format!("{calls}:signal=KILL:when={call}")));
         let gone = || probe.process.ended().is_some();
         until(async || gone() || std::net::TcpStream::connect(probe.address()).is_ok()).await;
         let mut events = 0;
@@ -148,7 +147,7 @@ async fn kill_at_each(calls: &str, step: usize) {
         probe.process.stdout().to_the_end();
         deeds.extend(probe.deeds());
         (starts, under_way) = if events == 0 { (starts + 1, under_way) } else { (starts, under_way + 1) };
-        if under_way == UNDER_WAY {
+        if under_way == most {
             break;
         }
     }
@@ -157,17 +156,30 @@ async fn kill_at_each(calls: &str, step: usize) {
         acknowledged.len()
     );
     assert!(!acknowledged.is_empty());
-    inbox::each_was_completed_once(&folder, deeds, &acknowledged).await;
+    inbox::each_was_completed_once(folder, deeds, &acknowledged).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_every_commit() {
-    kill_at_each("fdatasync,fsync", 1).await;
+    kill_at_each(&InboxFolder::new(), "fdatasync,fsync", 1, 12).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_writing() {
-    kill_at_each("pwrite64", 5).await;
+    kill_at_each(&InboxFolder::new(), "pwrite64", 5, 12).await;
+}
+
+/// What a process does after it has waited is seen by others as what it writes next: to a provider, or to the server of
+/// its inbox. It is killed in front of each of these, and of each answer before it was read.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_every_await() {
+    kill_at_each(&InboxFolder::new(), "sendto,recvfrom,write,writev", 1, 24).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_every_await_with_postgres() {
+    let folder = InboxFolder::in_postgres().setting("lease = \"300ms\"");
+    kill_at_each(&folder, "sendto,recvfrom,writev", 1, 60).await;
 }
 
 /// While the disk says no, so does the service; once it does not, everything goes on, and what was acknowledged in

@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::delivery::SourceName;
+use crate::listener::options::OnDead;
 use crate::run::inline::Binding;
 use crate::run::lease::Claims;
 use crate::scheme::Verified;
@@ -184,10 +185,17 @@ pub(crate) struct Wanted {
 pub(crate) struct WantedListener {
     pub(crate) id: Arc<str>,
     pub(crate) limit: usize,
-    /// A dead run holds up those behind it.
-    pub(crate) dead_blocks: bool,
+    /// Its runs of one order key go on one after the other; and what becomes of those behind a dead one.
+    pub(crate) order: Option<OnDead>,
     /// After so many attempts a run is given up. One that never ended counts like one that failed.
     pub(crate) max_attempts: u32,
+}
+
+impl WantedListener {
+    /// Whether a dead run holds up those behind it.
+    pub(crate) fn dead_blocks(&self) -> bool {
+        self.order == Some(OnDead::Block)
+    }
 }
 
 /// What was claimed.

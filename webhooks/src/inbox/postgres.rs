@@ -26,6 +26,7 @@ mod claim;
 mod group_commit;
 mod load;
 mod open;
+mod ordered;
 mod put;
 mod query;
 mod renew;

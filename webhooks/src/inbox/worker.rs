@@ -49,8 +49,6 @@ struct Crew {
     held: HashMap<Id, Held>,
     /// The one run is a suspect, and has to be alone.
     alone: bool,
-    /// Who is served first: a listener with much to do must not starve the others.
-    turn: usize,
 }
 
 struct Held {
@@ -220,9 +218,10 @@ impl Worker {
         }
     }
 
-    fn with_room(&self, crew: &mut Crew) -> Vec<WantedListener> {
-        crew.turn = crew.turn.wrapping_add(1);
-        let from = crew.turn % self.listeners.len().max(1);
+    fn with_room(&self, crew: &Crew) -> Vec<WantedListener> {
+        // Who is served first is left to chance, so that none with much to do starves the others. To take turns would not
+        // do: claims for many runs and for few may take turns too.
+        let from = rand::random_range(0..self.listeners.len().max(1));
         let (later, first) = self.listeners.split_at(from);
         let wanted = first.iter().chain(later).map(|listener| {
             let running = crew.held.values().filter(|held| held.listener == listener.id).count();
@@ -230,7 +229,7 @@ impl Worker {
             WantedListener {
                 id: Arc::clone(&listener.id),
                 limit: most.saturating_sub(running),
-                dead_blocks: listener.options.dead_blocks(),
+                order: listener.options.order_by.map(|order| order.on_dead),
                 max_attempts: self.backoff(listener).max_attempts,
             }
         });
@@ -240,7 +239,7 @@ impl Worker {
 
 impl Crew {
     fn new() -> Self {
-        Self { tasks: JoinSet::new(), held: HashMap::new(), alone: false, turn: 0 }
+        Self { tasks: JoinSet::new(), held: HashMap::new(), alone: false }
     }
 
     fn leave(&mut self, ended: std::result::Result<(Id, ()), tokio::task::JoinError>) {

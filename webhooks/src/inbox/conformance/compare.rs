@@ -9,6 +9,7 @@ use super::model::{self, LEASE, LISTENERS, MAX_ATTEMPTS, Model, Name, Which};
 use super::world::{World, entry, failed, parcel};
 use crate::inbox::record::{RunState, Selection};
 use crate::inbox::{Claimed, End, Fence, Wanted, WantedListener};
+use crate::listener::options::OnDead;
 use crate::store::DeadReason;
 
 const EVENTS: usize = 5;
@@ -196,8 +197,8 @@ fn selection(which: Which) -> Selection {
 }
 
 fn wanted(listener: &str, limit: usize) -> WantedListener {
-    let dead_blocks = listener == "blocks";
-    WantedListener { id: listener.into(), limit, dead_blocks, max_attempts: MAX_ATTEMPTS }
+    let order = Some(if listener == "blocks" { OnDead::Block } else { OnDead::Skip });
+    WantedListener { id: listener.into(), limit, order, max_attempts: MAX_ATTEMPTS }
 }
 
 /// Compares over so many random cases, all of them in one world, which each finds empty.

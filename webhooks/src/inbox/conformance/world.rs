@@ -11,6 +11,7 @@ use crate::inbox::record::{EventRecord, Selection};
 use crate::inbox::{
     Access, Claimed, ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, Wanted, WantedListener,
 };
+use crate::listener::options::OnDead;
 use crate::run::inline::Binding;
 use crate::scheme::Verified;
 use crate::store::{DeadReason, EventKey};
@@ -103,7 +104,7 @@ impl World {
     /// Claims of a listener whose dead runs hold up those behind.
     pub(in crate::inbox) async fn blocking(&self, listener: &str) -> Claimed {
         let mut blocking = wanted(&[listener], 50);
-        blocking.listeners[0].dead_blocks = true;
+        blocking.listeners[0].order = Some(OnDead::Block);
         self.inbox.claim(blocking).await.unwrap()
     }
 
@@ -175,7 +176,7 @@ pub(in crate::inbox) fn wanted(listeners: &[&str], limit: usize) -> Wanted {
     let listener = |id: &&str| WantedListener {
         id: (*id).into(),
         limit: usize::MAX,
-        dead_blocks: false,
+        order: Some(OnDead::Skip),
         max_attempts: 12,
     };
     Wanted { listeners: listeners.iter().map(listener).collect(), limit, lease: LEASE, idle: true }

@@ -2,9 +2,9 @@
 
 use sqlx::{Connection, PgConnection, Postgres, QueryBuilder, Row, Transaction};
 
-use super::Options;
 use super::query::{RUNS, select};
 use super::time::now;
+use super::{Options, ordered};
 use crate::inbox::record::{Replayed, Selection};
 
 /// How many runs are changed together.
@@ -12,7 +12,7 @@ const PART: usize = 500;
 
 /// One that runs just now is left alone: it would run twice at a time.
 const AFRESH: &str = concat!(
-    "UPDATE webhooks.runs SET state = 0, spent = 0, unsettled = 0, replay = true, settled_at = NULL, reason = NULL,
+    "UPDATE webhooks.runs SET state = 0, spent = 0, unsettled = 0, blocked = false, replay = true, settled_at = NULL, reason = NULL,
      due_at = ",
     now!(),
     " WHERE id = ANY($2) AND NOT (state = 0 AND held)"
@@ -76,12 +76,12 @@ pub(super) async fn forget(
         let mut transaction = connection.begin().await?;
         let Some(part) = parts.next(&mut transaction).await? else { return Ok(forgotten) };
         let runs: Vec<i64> = part.iter().map(|it| it.run).collect();
-        for sql in [
-            "DELETE FROM webhooks.failures WHERE run = ANY($1)",
-            "DELETE FROM webhooks.runs WHERE id = ANY($1)",
-        ] {
-            sqlx::query(sql).bind(&runs).execute(&mut *transaction).await?;
-        }
+        let sql = "DELETE FROM webhooks.failures WHERE run = ANY($1)";
+        sqlx::query(sql).bind(&runs).execute(&mut *transaction).await?;
+        let sql = "DELETE FROM webhooks.runs WHERE id = ANY($1) RETURNING listener, order_key";
+        let lines: Vec<(String, Option<Vec<u8>>)> =
+            sqlx::query_as(sql).bind(&runs).fetch_all(&mut *transaction).await?;
+        ordered::move_up(&mut transaction, lines).await?;
         forgotten += runs.len() as u64;
         recount(&mut transaction, &part, turned, options).await?;
         let events: Vec<i64> = part.iter().map(|it| it.event).collect();
@@ -101,7 +101,7 @@ pub(super) async fn forget(
 const FORGET_EVENT: &str = "WITH gone AS (
     DELETE FROM webhooks.events WHERE key = $1 AND pending = 0 RETURNING id, delivery
 ), runs_gone AS (
-    DELETE FROM webhooks.runs WHERE event IN (SELECT id FROM gone) RETURNING id
+    DELETE FROM webhooks.runs WHERE event IN (SELECT id FROM gone) RETURNING id, webhooks.move_up(listener, order_key)
 ), failures_gone AS (
     DELETE FROM webhooks.failures WHERE run IN (SELECT id FROM runs_gone)
 ), deliveries_gone AS (

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 
+use super::ordered::{self, in_order};
 use super::suspect::Reserved;
 use super::time::{self, now};
 use super::{Options, load};
@@ -18,7 +19,9 @@ pub(super) struct Terms {
     pub(super) dead_blocks: Vec<bool>,
     /// After how many attempts a run of it is given up.
     pub(super) max_attempts: Vec<i32>,
-    limit: i64,
+    /// How many of each whose runs have an order, and none of the others.
+    pub(super) ordered_rooms: Vec<i64>,
+    pub(super) limit: i64,
     pub(super) lease: i64,
     pub(super) idle: bool,
 }
@@ -32,7 +35,8 @@ impl Terms {
         Self {
             listeners: listeners.clone().map(|it| super::text::storable(&it.id)).collect(),
             rooms: listeners.clone().map(|it| count(it.limit)).collect(),
-            dead_blocks: listeners.clone().map(|it| it.dead_blocks).collect(),
+            ordered_rooms: listeners.clone().map(|it| it.order.map_or(0, |_| count(it.limit))).collect(),
+            dead_blocks: listeners.clone().map(|it| it.dead_blocks()).collect(),
             max_attempts: listeners.map(|it| i32::try_from(it.max_attempts).unwrap_or(i32::MAX)).collect(),
             limit: count(wanted.limit),
             lease: time::span(wanted.lease),
@@ -48,18 +52,6 @@ macro_rules! wanted {
     };
 }
 pub(super) use wanted;
-
-/// A run `r` of one that is `wanted` is in front of all others that share its order key, and none of those is under
-/// way. One that is held itself was in front when it was claimed.
-macro_rules! in_order {
-    () => {
-        "(r.order_key IS NULL OR r.held OR NOT EXISTS (
-            SELECT FROM webhooks.runs f
-            WHERE f.listener = r.listener AND f.order_key = r.order_key AND f.id <> r.id AND f.state <> 1
-              AND (f.held OR f.event < r.event AND (f.state = 0 OR wanted.dead_blocks))))"
-    };
-}
-pub(super) use in_order;
 
 /// A run `r` that was claimed and never settled, and may be claimed again.
 macro_rules! suspects {
@@ -84,7 +76,7 @@ const TAKE: &str = concat!(
     wanted!(),
     " CROSS JOIN LATERAL (
         SELECT r.id FROM webhooks.runs r
-        WHERE r.listener = wanted.listener AND r.state = 0 AND r.unsettled = 0 AND r.due_at <= ",
+        WHERE r.listener = wanted.listener AND r.state = 0 AND r.unsettled = 0 AND NOT r.blocked AND r.due_at <= ",
     now!(),
     " AND ",
     in_order!(),
@@ -114,7 +106,7 @@ const LOOK: &str = concat!(
     wanted!(),
     " CROSS JOIN LATERAL (
         SELECT r.due_at FROM webhooks.runs r
-        WHERE r.listener = wanted.listener AND r.state = 0 AND r.due_at > ",
+        WHERE r.listener = wanted.listener AND r.state = 0 AND NOT r.blocked AND r.due_at > ",
     now!(),
     "
         ORDER BY r.due_at LIMIT 1
@@ -161,6 +153,7 @@ async fn claim_due(
     if reserved.claim(connection, terms, turned, &mut claimed).await? {
         return Ok(claimed);
     }
+    ordered::block(connection, terms, turned).await?;
     let taken = take(connection, terms, turned).await?;
     if taken.len() as i64 >= terms.limit {
         claimed.runs = load(connection, taken).await?;

@@ -25,6 +25,7 @@ pub(super) struct Stored {
 /// are given in the order in which they become visible: who has the lock of an order key commits before the next one
 /// gets a number. That is why `numbers` refers to it. Keys are put down sorted, so that two statements which share some
 /// never wait for each other. `IS TRUE` keeps what is before it from becoming a join, which would compare each with each.
+/// A run that is behind others is blocked from the start: see `ordered`.
 const PUT: &str = concat!(
     "WITH ready AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'on', true) AS durable,
@@ -58,12 +59,17 @@ const PUT: &str = concat!(
     WITH ORDINALITY AS parcel (source, delivery, received_at, signed, secret_index, signed_at, headers, body, number)
     WHERE (numbers.deliveries[parcel.number] IN (SELECT delivery FROM stored)) IS TRUE
 ), begun AS (
-    INSERT INTO webhooks.runs (event, listener, order_key, due_at)
+    INSERT INTO webhooks.runs (event, listener, order_key, due_at, blocked)
     SELECT numbers.events[run.event], run.listener, run.order_key, ",
     now!(),
-    "
+    ", front.id IS NOT NULL
     FROM numbers CROSS JOIN unnest($21::integer[], $22::text[], $23::bytea[])
     WITH ORDINALITY AS run (event, listener, order_key, number)
+    LEFT JOIN LATERAL (
+        SELECT f.id FROM webhooks.runs f
+        WHERE f.listener = run.listener AND f.order_key = run.order_key AND f.state = 0
+        ORDER BY f.event DESC LIMIT 1 FOR SHARE SKIP LOCKED
+    ) AS front ON true
     WHERE (numbers.events[run.event] IN (SELECT id FROM stored)) IS TRUE
     ORDER BY run.number
 )
@@ -75,7 +81,7 @@ const REVIVE: &str = concat!(
     "WITH durable AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'on', true)
 ), revived AS (
-    UPDATE webhooks.runs SET state = 0, spent = 0, unsettled = 0, replay = false, settled_at = NULL, reason = NULL, due_at = ",
+    UPDATE webhooks.runs SET state = 0, spent = 0, unsettled = 0, blocked = false, replay = false, settled_at = NULL, reason = NULL, due_at = ",
     now!(),
     "
     FROM durable, webhooks.events known

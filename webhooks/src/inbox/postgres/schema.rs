@@ -2,6 +2,8 @@
 
 use sqlx::PgConnection;
 
+use super::ordered;
+
 /// The version of the tables.
 const VERSION: i32 = 1;
 
@@ -14,7 +16,8 @@ const MIGRATION_LOCK: i64 = 0x7768_3031;
 ///
 /// A run's `state` is 0 pending, 1 done, 2 dead. `attempt` only grows and is the fence; `spent` is what counts against
 /// `max_attempts` and begins afresh with a replay; `unsettled` is how many claims in a row were never settled; `held`
-/// says that the last claim has not ended, or nobody has noticed yet that it has.
+/// says that the last claim has not ended, or nobody has noticed yet that it has. `blocked` runs are behind others of their
+/// order key, see `ordered`.
 ///
 /// An event counts its own runs: two that settle at the same moment do not see each other's, but one of them is the
 /// second to change this row, and so the last.
@@ -66,15 +69,18 @@ CREATE TABLE webhooks.runs (
     spent integer NOT NULL DEFAULT 0,
     unsettled integer NOT NULL DEFAULT 0,
     held boolean NOT NULL DEFAULT false,
+    blocked boolean NOT NULL DEFAULT false,
     replay boolean NOT NULL DEFAULT false,
     due_at bigint NOT NULL,
     settled_at bigint,
     reason text,
     UNIQUE (event, listener)
 );
-CREATE INDEX runs_due ON webhooks.runs (listener, due_at, id) WHERE state = 0;
+CREATE INDEX runs_due ON webhooks.runs (listener, due_at, id) WHERE state = 0 AND NOT blocked;
 CREATE INDEX runs_suspect ON webhooks.runs (due_at) WHERE state = 0 AND unsettled > 0;
-CREATE INDEX runs_ordered ON webhooks.runs (listener, order_key, event) WHERE state <> 1 AND order_key IS NOT NULL;
+CREATE INDEX runs_blocked ON webhooks.runs (listener, order_key) WHERE state = 0 AND blocked;
+CREATE INDEX runs_ordered ON webhooks.runs (listener, order_key, event) WHERE state = 0 AND order_key IS NOT NULL;
+CREATE INDEX runs_ordered_dead ON webhooks.runs (listener, order_key, event) WHERE state = 2 AND order_key IS NOT NULL;
 CREATE UNIQUE INDEX runs_held ON webhooks.runs (listener, order_key) WHERE held AND order_key IS NOT NULL;
 CREATE INDEX runs_dead ON webhooks.runs (event) WHERE state = 2;
 CREATE TABLE webhooks.tokens (
@@ -115,7 +121,9 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> sqlx::Result<Resul
         });
     }
     sqlx::raw_sql("CREATE SCHEMA IF NOT EXISTS webhooks").execute(&mut *transaction).await?;
-    sqlx::raw_sql(TABLES).execute(&mut *transaction).await?;
+    for sql in [TABLES, ordered::MOVE_UP] {
+        sqlx::raw_sql(sql).execute(&mut *transaction).await?;
+    }
     sqlx::raw_sql("CREATE TABLE webhooks.inbox_version (version integer NOT NULL)")
         .execute(&mut *transaction)
         .await?;

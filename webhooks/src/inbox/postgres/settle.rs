@@ -42,7 +42,7 @@ const FINISH: &str = concat!(
     now!(),
     "
     WHERE id = $2 AND attempt = $3 AND state = 0 AND held
-    RETURNING event
+    RETURNING event, webhooks.move_up(listener, order_key)
 ), noted AS (
     INSERT INTO webhooks.failures (run, attempt, at, error) SELECT $2, $3, ",
     now!(),
@@ -60,7 +60,7 @@ const RETRY: &str = concat!(
     now!(),
     " + $4
     WHERE id = $2 AND attempt = $3 AND state = 0 AND held
-    RETURNING id
+    RETURNING id, webhooks.move_up(listener, order_key)
 )
 INSERT INTO webhooks.failures (run, attempt, at, error) SELECT id, $3, ",
     now!(),
@@ -72,7 +72,8 @@ ON CONFLICT (run, attempt) DO UPDATE SET at = excluded.at, error = excluded.erro
 const RELEASE: &str = concat!(
     "UPDATE webhooks.runs SET unsettled = unsettled - 1, spent = spent - 1, held = false, due_at = ",
     now!(),
-    " WHERE id = $2 AND attempt = $3 AND state = 0 AND held"
+    " WHERE id = $2 AND attempt = $3 AND state = 0 AND held
+    RETURNING webhooks.move_up(listener, order_key)"
 );
 
 /// Ends an attempt. `false`: it is no longer the last one.

@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use sqlx::PgConnection;
 
 use super::Options;
-use super::claim::{self, Taken, Terms, in_order, suspects, wanted};
+use super::claim::{self, Taken, Terms, suspects, wanted};
+use super::ordered::in_order;
 use super::settle::closing;
 use super::time::now;
 use crate::inbox::{Claimed, Fence, GivenUp, MAX_UNSETTLED, failure};
@@ -43,7 +44,7 @@ const GIVE_UP: &str = concat!(
     now!(),
     ", reason = CASE WHEN culprit.unsettled >= $5 THEN 'crash_loop' ELSE 'attempts_exhausted' END
     FROM culprit WHERE r.id = culprit.id
-    RETURNING r.event, r.listener, r.spent, culprit.unsettled >= $5 AS crashes
+    RETURNING r.event, r.listener, r.spent, culprit.unsettled >= $5 AS crashes, webhooks.move_up(r.listener, r.order_key)
 ), closed AS (
     UPDATE webhooks.events e SET ",
     closing!("gone.runs", "gone.runs"),

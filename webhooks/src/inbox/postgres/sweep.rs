@@ -3,7 +3,7 @@
 use sqlx::{Connection, PgConnection};
 
 use super::time::now;
-use super::tokens;
+use super::{ordered, tokens};
 
 /// How many events a part of a sweep may touch.
 const PART: i64 = 500;
@@ -36,7 +36,7 @@ const PURGE: &str = concat!(
     " ORDER BY purge_at LIMIT $2 FOR UPDATE SKIP LOCKED)
     RETURNING id, delivery
 ), runs_gone AS (
-    DELETE FROM webhooks.runs WHERE event IN (SELECT id FROM gone) RETURNING id
+    DELETE FROM webhooks.runs WHERE event IN (SELECT id FROM gone) RETURNING id, webhooks.move_up(listener, order_key)
 ), failures_gone AS (
     DELETE FROM webhooks.failures WHERE run IN (SELECT id FROM runs_gone)
 ), deliveries_gone AS (
@@ -65,6 +65,9 @@ pub(super) async fn sweep(connection: &mut PgConnection, turned: i64) -> sqlx::R
     }
     let spent = tokens::forget(&mut transaction, PART, turned).await?;
     more |= i64::try_from(spent).is_ok_and(|spent| spent >= PART);
+    if !more {
+        ordered::move_all_up(&mut transaction).await?;
+    }
     transaction.commit().await?;
     Ok(more)
 }

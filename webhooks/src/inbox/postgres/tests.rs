@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::delivery::SourceName;
 use crate::inbox::record::{RunState, Selection};
 use crate::inbox::{ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, Wanted, WantedListener};
+use crate::listener::options::OnDead;
 use crate::scheme::Verified;
 use crate::store::{DeadReason, EventKey};
 
@@ -81,17 +82,17 @@ fn wanted(listeners: &[&str], limit: usize, idle: bool) -> Wanted {
     let listeners = listeners.map(|id| WantedListener {
         id: (*id).into(),
         limit: usize::MAX,
-        dead_blocks: false,
+        order: Some(OnDead::Skip),
         max_attempts: 12,
     });
     Wanted { listeners: listeners.collect(), limit, lease: LEASE, idle }
 }
 
-async fn put(inbox: &PostgresInbox, id: &str, listeners: &[&str], order: Option<u8>) -> Put {
+pub(super) async fn put(inbox: &PostgresInbox, id: &str, listeners: &[&str], order: Option<u8>) -> Put {
     inbox.put(parcel(&[id.to_owned()], listeners, order)).await.unwrap()[0]
 }
 
-async fn claim(inbox: &PostgresInbox, limit: usize) -> Vec<ClaimedRun> {
+pub(super) async fn claim(inbox: &PostgresInbox, limit: usize) -> Vec<ClaimedRun> {
     inbox.claim(wanted(&["a", "b"], limit, true)).await.unwrap().runs
 }
 

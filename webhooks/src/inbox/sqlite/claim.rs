@@ -182,7 +182,7 @@ impl<'w> Claim<'w> {
              WHERE r.listener = ?1 AND r.state = 0 AND r.unsettled = 0 AND r.blocked = 0 AND r.due_at BETWEEN ?3 AND ?4
              ORDER BY r.due_at, r.id LIMIT ?5"
         );
-        let values = params![&*listener.id, listener.dead_blocks, from, to, limit];
+        let values = params![&*listener.id, listener.dead_blocks(), from, to, limit];
         let mut select = desk.connection.prepare_cached(&sql)?;
         let found = select.query_map(values, |row| Ok((Due::read(row)?, row.get(7)?)))?;
         found.collect()

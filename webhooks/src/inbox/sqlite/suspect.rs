@@ -26,7 +26,7 @@ pub(super) fn all<'w>(desk: &Desk, wanted: &'w Wanted, now: Now) -> rusqlite::Re
              WHERE r.state = 0 AND r.unsettled > 0 AND r.held = 0 AND r.listener = ?1 AND {IN_ORDER}"
         );
         let mut select = desk.connection.prepare_cached(&sql)?;
-        let found = select.query_map(params![&*listener.id, listener.dead_blocks], Due::read)?;
+        let found = select.query_map(params![&*listener.id, listener.dead_blocks()], Due::read)?;
         for due in found {
             suspects.push(Suspect { due: due?, listener, held: false });
         }
