@@ -132,7 +132,9 @@ async fn kill_at_each(folder: &InboxFolder, calls: &str, step: usize, most: usiz
     drop(folder.start_probe());
     let (mut deeds, mut acknowledged, mut starts, mut under_way) = (Vec::new(), BTreeSet::new(), 0, 0);
     for call in (1..).step_by(step) {
-        let probe = folder.launch_probe(|it| it.env("PROBE_THREADS", "1").tampered(&format!("{calls}:signal=KILL:when={call}")));
+        let probe = folder.launch_probe(|it| {
+            it.env("PROBE_THREADS", "1").tampered(&format!("{calls}:signal=KILL:when={call}"))
+        });
         let gone = || probe.process.ended().is_some();
         until(async || gone() || std::net::TcpStream::connect(probe.address()).is_ok()).await;
         let mut events = 0;

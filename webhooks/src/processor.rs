@@ -1,12 +1,12 @@
 //! The path of a delivery, from its head to its outcome.
 
-use std::collections::HashMap;
 use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::{FutureExt, StreamExt};
+use hashbrown::HashMap;
 use http::{HeaderMap, Method};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -23,8 +23,8 @@ use crate::run::inline::{Inline, Job, Turn};
 use crate::run::outlive::Outlive;
 use crate::scheme::Verified;
 use crate::seen::{Cause, Seen};
-use crate::source::Source;
 use crate::source::rotation::Watch;
+use crate::source::{Entry, Source};
 use crate::stats::SourceReport;
 use crate::store::StoreError;
 
@@ -37,6 +37,7 @@ pub struct WebhookProcessor(Arc<Core>);
 /// What a processor is made of.
 #[derive(Debug)]
 pub(crate) struct Core {
+    /// Those of the settings: nobody else can add any, so that their hashes need not be safe from anybody.
     pub(crate) sources: HashMap<SourceName, Arc<Source>>,
     pub(crate) inline: Inline,
     pub(crate) inbox: Option<StaffedInbox>,
@@ -82,12 +83,18 @@ impl WebhookProcessor {
         let span = tracing::info_span!(
             "delivery", source = source.name.as_str(), delivery = %id, outcome = Empty, status = Empty
         );
-        let admission =
-            Admission { source: Arc::clone(source), id, max_body: 0, began, _passage: passage, span };
+        let admission = Admission {
+            source: Arc::clone(source),
+            id,
+            entry: Entry::default(),
+            began,
+            _passage: passage,
+            span,
+        };
         let closed = self.0.inline.life.phase() >= Phase::Closed;
         let judged = if closed { Err(Outcome::ShuttingDown) } else { source.admit(method, headers) };
         match judged {
-            Ok(max_body) => Ok(Admission { max_body, ..admission }),
+            Ok(entry) => Ok(Admission { entry, ..admission }),
             Err(outcome) => Err(Box::new(self.refuse(&admission, outcome))),
         }
     }
@@ -127,11 +134,11 @@ impl WebhookProcessor {
     async fn verified(admission: &Admission, delivery: &Delivery) -> Result<Verified, Outcome> {
         let source = &admission.source;
         // Again, for bodies that did not come through HTTP.
-        if u64::try_from(delivery.body().len()).map_or(true, |length| length > admission.max_body) {
+        if u64::try_from(delivery.body().len()).map_or(true, |length| length > admission.entry.max_body) {
             return Err(Outcome::BodyTooLarge);
         }
         source.greet(delivery)?;
-        source.verify(delivery).await
+        source.verify(delivery, admission.entry).await
     }
 
     fn jobs(source: &Source, delivery: Delivery, verified: Verified) -> Result<Vec<Job>, Outcome> {
@@ -204,8 +211,7 @@ fn reply(source: &Source, id: DeliveryId, outcome: Outcome) -> Reply {
 pub(crate) struct Admission {
     pub(crate) source: Arc<Source>,
     pub(crate) id: DeliveryId,
-    /// How long its body may be, in bytes.
-    pub(crate) max_body: u64,
+    pub(crate) entry: Entry,
     began: Instant,
     /// Leaving in order waits for it.
     _passage: Passage,

@@ -63,6 +63,15 @@ pub(crate) struct Source {
     pub(crate) gate: Gate,
 }
 
+/// On what terms a request is let in, by its head.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Entry {
+    /// How long its body may be, in bytes.
+    pub(crate) max_body: u64,
+    /// Its head has what an event's must have. If not, it may be a challenge.
+    may_be_event: bool,
+}
+
 /// The longest body, in bytes, of what comes without a signature: a challenge is a few words.
 const MAX_UNSIGNED: u64 = 4 * 1024;
 
@@ -81,8 +90,8 @@ pub(crate) enum Verification {
 }
 
 impl Source {
-    /// What can be refused before a byte of the body is read; returned is how many may be.
-    pub(crate) fn admit(&self, method: &Method, headers: &HeaderMap) -> Result<u64, Outcome> {
+    /// What can be refused before a byte of the body is read.
+    pub(crate) fn admit(&self, method: &Method, headers: &HeaderMap) -> Result<Entry, Outcome> {
         if !self.methods.contains(method) {
             return Err(Outcome::MethodNotAllowed(self.methods.clone()));
         }
@@ -92,18 +101,18 @@ impl Source {
         }
         let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
         let is_over = |limit| declared.is_some_and(|length| length > limit);
-        let unsigned = self.max_body.min(MAX_UNSIGNED);
-        let limit = if *method == Method::POST {
+        let unsigned = Entry { max_body: self.max_body.min(MAX_UNSIGNED), may_be_event: false };
+        let entry = if *method == Method::POST {
             match self.verification.precheck(headers).and_then(|()| self.identity.check_headers(headers)) {
-                Ok(()) => self.max_body,
-                Err(_) if self.handshake.may_be_unsigned(method) && !is_over(unsigned) => unsigned,
+                Ok(()) => Entry { max_body: self.max_body, may_be_event: true },
+                Err(_) if self.handshake.may_be_unsigned(method) && !is_over(unsigned.max_body) => unsigned,
                 Err(rejection) => return Err(rejection.into()),
             }
         } else {
             // Events come by `POST`; what comes otherwise is a challenge, or nothing.
             unsigned
         };
-        if is_over(limit) { Err(Outcome::BodyTooLarge) } else { Ok(limit) }
+        if is_over(entry.max_body) { Err(Outcome::BodyTooLarge) } else { Ok(entry) }
     }
 
     /// The answer to a handshake that needs no signature. Whatever else is not a `POST` ends here too.
@@ -140,8 +149,10 @@ impl Source {
     }
 
     /// Whether the delivery is truly the provider's, and for this source.
-    pub(crate) async fn verify(&self, delivery: &Delivery) -> Result<Verified, Outcome> {
-        self.identity.check_headers(delivery.headers())?;
+    pub(crate) async fn verify(&self, delivery: &Delivery, entry: Entry) -> Result<Verified, Outcome> {
+        if !entry.may_be_event {
+            self.identity.check_headers(delivery.headers())?;
+        }
         let verified = match &self.verification {
             Verification::Scheme(verifier) => verifier.verify(delivery)?,
             Verification::Filed(keys) => keys.current().verifier.verify(delivery)?,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use support::sign;
 use tokio::task::JoinSet;
 
-use crate::AnyError;
 use crate::place::{Place, SECRET};
 
 pub(crate) struct Clients {
@@ -45,9 +44,9 @@ impl Clients {
     }
 
     /// All that was acknowledged.
-    pub(crate) async fn stop(self) -> Result<Vec<u64>, AnyError> {
+    pub(crate) async fn stop(self) -> Vec<u64> {
         self.shared.is_over.store(true, Ordering::Relaxed);
-        Ok(self.tasks.join_all().await.concat())
+        self.tasks.join_all().await.concat()
     }
 }
 

@@ -55,7 +55,7 @@ async fn soak(arguments: &Arguments) -> Result<(), AnyError> {
         }
     }
     running.wait_until_ready(&place).await?;
-    let acknowledged = clients.stop().await?;
+    let acknowledged = clients.stop().await;
     println!("{} acknowledged, {kills} kills in {} s", acknowledged.len(), began.elapsed().as_secs());
     running.wait_until_quiet(&place).await?;
     running.kill().await?;

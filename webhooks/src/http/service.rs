@@ -35,7 +35,7 @@ impl WebhookService {
             Ok(admitted) => admitted.under(original.map(|it| it.0)),
             Err(reply) => return *reply,
         };
-        let limit = admitted.admission.max_body;
+        let limit = admitted.admission.entry.max_body;
         match body::read(body, limit, endpoint.read_timeout, &endpoint.budget).await {
             Ok((body, buffered)) => endpoint.receive(admitted, body, Some(buffered)).await,
             Err(outcome) => endpoint.processor.refuse(&admitted.admission, outcome),

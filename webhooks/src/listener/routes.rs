@@ -1,7 +1,9 @@
 //! Who hears what. Built once; a lookup does not grow with the number of listeners.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use super::bound::Listener;
 use super::pattern::{EventPattern, SEPARATORS, ancestors};
@@ -9,7 +11,8 @@ use super::pattern::{EventPattern, SEPARATORS, ancestors};
 /// The listeners of one event, in order of registration.
 pub(crate) type Audience = Arc<[Arc<Listener>]>;
 
-/// The listeners of one source by event type.
+/// The listeners of one source by event type. Who may send an event adds none, so that hashes need not be safe from
+/// anybody.
 #[derive(Debug)]
 pub(crate) struct Routes {
     exact: HashMap<String, Audience>,

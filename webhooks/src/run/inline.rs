@@ -1,6 +1,8 @@
 //! Inline mode: claim, run, settle, while the provider waits for the answer.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -251,18 +253,28 @@ impl Inline {
         const PAUSE: Duration = Duration::from_millis(200);
         const ONE_ANSWER: Duration = Duration::from_secs(2);
         let settlement = ledger.settlement(retention);
+        let mut settling = self.store.settle(key, token, &settlement);
+        // A store in memory answers at once, and then the time does not matter.
+        let mut at_once = match poll_fn(|context| Poll::Ready(settling.as_mut().poll(context))).await {
+            Poll::Ready(Ok(ours)) => return Ok(ours),
+            Poll::Ready(Err(error)) => Some(error),
+            Poll::Pending => None,
+        };
         let deadline = tokio::time::Instant::now() + lease.left().unwrap_or(ONE_ANSWER);
         loop {
-            let error =
-                match tokio::time::timeout_at(deadline, self.store.settle(key, token, &settlement)).await {
+            let error = match at_once.take() {
+                Some(error) => error,
+                None => match tokio::time::timeout_at(deadline, settling).await {
                     Ok(Ok(ours)) => return Ok(ours),
                     Ok(Err(error)) => error,
                     Err(_) => StoreError::unavailable("it did not answer before the lease ended"),
-                };
+                },
+            };
             if tokio::time::Instant::now() + PAUSE >= deadline {
                 return Err(error);
             }
             tokio::time::sleep(PAUSE).await;
+            settling = self.store.settle(key, token, &settlement);
         }
     }
 

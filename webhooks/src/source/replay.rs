@@ -1,6 +1,7 @@
 //! Notices the same signed content under another id.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -8,15 +9,10 @@ use xxhash_rust::xxh3::xxh3_64;
 /// nothing.
 ///
 /// Each content has one place where it is remembered until another comes that has the same, so that every delivery costs
-/// one look into memory. Of 4096 places, a content has lost its own after a thousand others with a chance of a fifth.
-#[derive(Debug, Default)]
-pub(crate) struct ReplayDetector(Mutex<Vec<Seen>>);
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Seen {
-    content: u64,
-    ids: u64,
-}
+/// one look into memory. Of 4096 places, a content has lost its own after a thousand others with a chance of a fifth. Half
+/// of a place is of the content and half of its ids: one in four thousand million contents is taken for another.
+#[derive(Debug)]
+pub(crate) struct ReplayDetector(LazyLock<Box<[AtomicU64]>>);
 
 impl ReplayDetector {
     const PLACES: usize = 4_096;
@@ -24,19 +20,23 @@ impl ReplayDetector {
     /// Whether the content came before, under other ids.
     pub(super) fn is_suspicious<'i>(&self, content: u128, ids: impl Iterator<Item = &'i str>) -> bool {
         let ids = ids.fold(0_u64, |all, id| all.wrapping_mul(31).wrapping_add(xxh3_64(id.as_bytes())));
-        let place = (content >> 64) as usize % Self::PLACES;
-        let now = Seen { content: content as u64, ids };
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if places.is_empty() {
-            places.resize(Self::PLACES, Seen::default());
-        }
-        let seen = std::mem::replace(&mut places[place], now);
-        let is_suspicious = seen.content == now.content && seen.ids != ids;
-        if is_suspicious {
-            // The first was the genuine one.
-            places[place] = seen;
+        let now = (content as u64) << 32 | ids >> 32;
+        // Without a lock: two that come at once may not notice each other, and nobody waits for what decides nothing.
+        let place = &self.0[(content >> 64) as usize % Self::PLACES];
+        let seen = place.load(Ordering::Relaxed);
+        let is_suspicious = seen != now && seen >> 32 == now >> 32;
+        // Of those with the same content, the first was the genuine one.
+        if !is_suspicious {
+            place.store(now, Ordering::Relaxed);
         }
         is_suspicious
+    }
+}
+
+impl Default for ReplayDetector {
+    fn default() -> Self {
+        // Only where it is used.
+        Self(LazyLock::new(|| (0..Self::PLACES).map(|_| AtomicU64::new(0)).collect()))
     }
 }
 

@@ -8,12 +8,22 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use crate::clock::Moment;
 
-/// Completed keys of one shard, by retention time. There are as many as distinct retentions are configured: a few.
+/// Completed keys of one shard, by retention time. There are as many as distinct retentions are configured: a few, and
+/// often one, which is in place.
+///
+/// Nearly every look at a shard finds that nothing has expired and that the key is not there. What says so stands here,
+/// where one look into memory finds it: which of many shards is next, no cache can know.
 #[derive(Debug, Default)]
-pub(super) struct Completed(Vec<Class>);
+pub(super) struct Completed {
+    classes: SmallVec<[Class; 1]>,
+    live: usize,
+    /// No front of a ring expires before this second.
+    quiet_until: u32,
+}
 
 #[derive(Debug)]
 struct Class {
@@ -23,7 +33,6 @@ struct Class {
     table: HashTable<u32>,
     /// The position of the ring's front.
     first: u32,
-    live: usize,
 }
 
 /// Twenty bytes: the key as words, because a `u128` would be padded to 32.
@@ -36,69 +45,80 @@ struct Slot {
 
 impl Completed {
     pub(super) fn len(&self) -> usize {
-        self.0.iter().map(|class| class.live).sum()
+        self.live
     }
 
     pub(super) fn contains(&self, key: u128) -> bool {
-        self.0.iter().any(|class| class.find(words(key)).is_some())
+        self.classes.iter().any(|class| class.find(words(key)).is_some())
     }
 
     pub(super) fn insert(&mut self, key: u128, retention: Duration, until: Moment) {
         // A record found again under another retention would be held twice.
         self.remove(key);
-        let known = self.0.iter().position(|class| class.retention == retention);
+        let known = self.classes.iter().position(|class| class.retention == retention);
         let index = known.unwrap_or_else(|| {
-            self.0.push(Class::new(retention));
-            self.0.len() - 1
+            self.classes.push(Class::new(retention));
+            self.classes.len() - 1
         });
-        self.0[index].insert(words(key), until);
+        // Rounded up: remembered a second too long rather than too short.
+        let expires = u32::try_from(until.as_secs()).unwrap_or(u32::MAX - 1).saturating_add(1);
+        self.classes[index].insert(words(key), expires);
+        self.quiet_until = self.quiet_until.min(expires);
+        self.live += 1;
     }
 
     pub(super) fn remove(&mut self, key: u128) -> bool {
-        self.0.iter_mut().any(|class| class.remove(words(key)))
+        let removed = self.classes.iter_mut().any(|class| class.remove(words(key)));
+        self.live -= usize::from(removed);
+        removed
     }
 
     /// Drops the oldest of the class whose front expires first.
     pub(super) fn evict_oldest(&mut self) -> bool {
-        self.0
-            .iter_mut()
-            .filter(|class| class.live > 0)
-            .min_by_key(|class| class.ring.front().map_or(u32::MAX, |slot| slot.expires))
-            .is_some_and(Class::pop_oldest)
+        let oldest = self.classes.iter_mut().filter(|class| !class.table.is_empty());
+        let evicted = oldest.min_by_key(|class| class.front()).is_some_and(Class::pop_oldest);
+        self.live -= usize::from(evicted);
+        evicted
     }
 
     pub(super) fn expire(&mut self, now: Moment, at_most: usize) {
         let now = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
-        for class in &mut self.0 {
+        if now < self.quiet_until {
+            return;
+        }
+        for class in &mut self.classes {
             for _ in 0..at_most {
-                match class.ring.front() {
-                    Some(slot) if slot.expires <= now => class.pop_front(),
-                    _ => break,
+                if class.front() > now {
+                    break;
                 }
+                self.live -= usize::from(class.pop_front());
             }
         }
+        self.quiet_until = self.classes.iter().map(Class::front).min().unwrap_or(0);
     }
 }
 
 impl Class {
     fn new(retention: Duration) -> Self {
-        Self { retention, ring: VecDeque::new(), table: HashTable::new(), first: 0, live: 0 }
+        Self { retention, ring: VecDeque::new(), table: HashTable::new(), first: 0 }
+    }
+
+    /// When the front of the ring expires.
+    fn front(&self) -> u32 {
+        self.ring.front().map_or(u32::MAX, |slot| slot.expires)
     }
 
     fn find(&self, key: [u32; 4]) -> Option<u32> {
         self.table.find(hash(key), |position| self.slot(*position).is_some_and(|it| it.key == key)).copied()
     }
 
-    fn insert(&mut self, key: [u32; 4], until: Moment) {
-        // Rounded up: remembered a second too long rather than too short.
-        let expires = u32::try_from(until.as_secs()).unwrap_or(u32::MAX - 1).saturating_add(1);
+    fn insert(&mut self, key: [u32; 4], expires: u32) {
         let position = self.first.wrapping_add(self.ring.len() as u32);
         self.ring.push_back(Slot { key, expires });
         let (ring, first) = (&self.ring, self.first);
         let rehash =
             |position: &u32| ring.get(position.wrapping_sub(first) as usize).map_or(0, |slot| hash(slot.key));
         self.table.insert_unique(hash(key), position, rehash);
-        self.live += 1;
     }
 
     fn remove(&mut self, key: [u32; 4]) -> bool {
@@ -111,28 +131,27 @@ impl Class {
         if let Some(slot) = self.ring.get_mut(index) {
             slot.expires = 0;
         }
-        self.live -= 1;
         true
     }
 
-    fn pop_front(&mut self) {
-        let Some(slot) = self.ring.front().copied() else { return };
+    /// Whether there was a key in it: the slot may have been vacated.
+    fn pop_front(&mut self) -> bool {
+        let Some(slot) = self.ring.pop_front() else { return false };
         let position = self.first;
-        if let Ok(entry) = self.table.find_entry(hash(slot.key), |it| *it == position) {
-            entry.remove();
-            self.live -= 1;
-        }
-        self.ring.pop_front();
+        let entry = self.table.find_entry(hash(slot.key), |it| *it == position);
+        let held = entry.map(|entry| entry.remove()).is_ok();
         self.first = self.first.wrapping_add(1);
         self.give_back();
+        held
     }
 
     fn pop_oldest(&mut self) -> bool {
-        let before = self.live;
-        while self.live == before && !self.ring.is_empty() {
-            self.pop_front();
+        while !self.ring.is_empty() {
+            if self.pop_front() {
+                return true;
+            }
         }
-        self.live < before
+        false
     }
 
     /// Returns memory after a burst, in steps rare enough not to matter.
