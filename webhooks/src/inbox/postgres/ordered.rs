@@ -77,18 +77,19 @@ const BLOCK: &str = concat!(
     FOR UPDATE OF r SKIP LOCKED))"
 );
 
-/// Every order key behind which somebody waits, one after the other, however many wait behind each.
+/// The first of every line, one after the other, however many wait behind each.
 const MOVE_ALL_UP: &str = "
 WITH RECURSIVE line AS (
-    (SELECT listener, order_key FROM webhooks.runs WHERE state = 0 AND blocked ORDER BY listener, order_key LIMIT 1)
+    (SELECT listener, order_key, blocked FROM webhooks.runs
+     WHERE state = 0 AND order_key IS NOT NULL ORDER BY listener, order_key, event LIMIT 1)
     UNION ALL
-    SELECT next.listener, next.order_key FROM line CROSS JOIN LATERAL (
-        SELECT r.listener, r.order_key FROM webhooks.runs r
-        WHERE r.state = 0 AND r.blocked AND (r.listener, r.order_key) > (line.listener, line.order_key)
-        ORDER BY r.listener, r.order_key LIMIT 1
+    SELECT next.* FROM line CROSS JOIN LATERAL (
+        SELECT r.listener, r.order_key, r.blocked FROM webhooks.runs r
+        WHERE r.state = 0 AND r.order_key IS NOT NULL AND (r.listener, r.order_key) > (line.listener, line.order_key)
+        ORDER BY r.listener, r.order_key, r.event LIMIT 1
     ) AS next
 )
-SELECT webhooks.move_up(listener, order_key) FROM line";
+SELECT webhooks.move_up(listener, order_key) FROM line WHERE blocked";
 
 /// Blocks runs that a claim would look at in vain.
 pub(super) async fn block(connection: &mut PgConnection, terms: &Terms, turned: i64) -> sqlx::Result<()> {

@@ -87,12 +87,14 @@ pub(super) async fn show(connection: &mut PgConnection, event: i64) -> sqlx::Res
     Ok(Some(record))
 }
 
-/// What is pending and dead, by listener.
+/// What is pending and dead, by listener. Either is found by an index of its own, however much is done.
 pub(super) async fn counts(connection: &mut PgConnection) -> sqlx::Result<Vec<ListenerCount>> {
     let sql = "SELECT r.listener, count(*) FILTER (WHERE r.state = 0), count(*) FILTER (WHERE r.state = 2),
                       (SELECT min(d.received_at) FROM webhooks.events e JOIN webhooks.deliveries d ON d.id = e.delivery
                        WHERE e.id = min(r.event) FILTER (WHERE r.state = 0))
-               FROM webhooks.runs r WHERE r.state IN (0, 2) GROUP BY r.listener ORDER BY r.listener";
+               FROM (SELECT listener, event, state FROM webhooks.runs WHERE state = 0
+                     UNION ALL SELECT listener, event, state FROM webhooks.runs WHERE state = 2) AS r
+               GROUP BY r.listener ORDER BY r.listener";
     let rows: Vec<(String, i64, i64, Option<i64>)> = sqlx::query_as(sql).fetch_all(connection).await?;
     let count = |it: i64| u64::try_from(it).unwrap_or_default();
     let counts = rows.into_iter().map(|(listener, pending, dead, oldest)| ListenerCount {

@@ -76,9 +76,8 @@ CREATE TABLE webhooks.runs (
     reason text,
     UNIQUE (event, listener)
 );
-CREATE INDEX runs_due ON webhooks.runs (listener, due_at, id) WHERE state = 0 AND NOT blocked;
+CREATE INDEX runs_due ON webhooks.runs (listener, blocked, due_at, id) WHERE state = 0;
 CREATE INDEX runs_suspect ON webhooks.runs (due_at) WHERE state = 0 AND unsettled > 0;
-CREATE INDEX runs_blocked ON webhooks.runs (listener, order_key) WHERE state = 0 AND blocked;
 CREATE INDEX runs_ordered ON webhooks.runs (listener, order_key, event) WHERE state = 0 AND order_key IS NOT NULL;
 CREATE INDEX runs_ordered_dead ON webhooks.runs (listener, order_key, event) WHERE state = 2 AND order_key IS NOT NULL;
 CREATE UNIQUE INDEX runs_held ON webhooks.runs (listener, order_key) WHERE held AND order_key IS NOT NULL;
