@@ -25,8 +25,11 @@ pub(super) struct Stored {
 /// are given in the order in which they become visible: who has the lock of an order key commits before the next one
 /// gets a number. That is why `numbers` refers to it. Keys are put down sorted, so that two statements which share some
 /// never wait for each other. `IS TRUE` keeps what is before it from becoming a join, which would compare each with each.
-/// A run that is behind others is blocked from the start: see `ordered`.
-const PUT: &str = concat!(
+///
+/// `$blocked` says whether a run is behind others, which `$front` has looked for.
+macro_rules! put {
+    ($blocked:literal, $front:literal) => {
+        concat!(
     "WITH ready AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'on', true) AS durable,
            (SELECT count(pg_advisory_xact_lock(lock)) FROM unnest($2::bigint[]) AS lock) AS locked
@@ -62,18 +65,32 @@ const PUT: &str = concat!(
     INSERT INTO webhooks.runs (event, listener, order_key, due_at, blocked)
     SELECT numbers.events[run.event], run.listener, run.order_key, ",
     now!(),
-    ", front.id IS NOT NULL
+    ", ",
+    $blocked,
+    "
     FROM numbers CROSS JOIN unnest($21::integer[], $22::text[], $23::bytea[])
     WITH ORDINALITY AS run (event, listener, order_key, number)
-    LEFT JOIN LATERAL (
-        SELECT f.id FROM webhooks.runs f
-        WHERE f.listener = run.listener AND f.order_key = run.order_key AND f.state = 0
-        ORDER BY f.event DESC LIMIT 1 FOR SHARE SKIP LOCKED
-    ) AS front ON true
+    ",
+    $front,
+    "
     WHERE (numbers.events[run.event] IN (SELECT id FROM stored)) IS TRUE
     ORDER BY run.number
 )
 SELECT key FROM stored"
+        )
+    };
+}
+
+const PUT: &str = put!("false", "");
+
+/// The same where runs have order keys: one that is behind others is blocked from the start, see `ordered`.
+const PUT_IN_ORDER: &str = put!(
+    "front.id IS NOT NULL",
+    "LEFT JOIN LATERAL (
+        SELECT f.id FROM webhooks.runs f
+        WHERE f.listener = run.listener AND f.order_key = run.order_key AND f.state = 0
+        ORDER BY f.event DESC LIMIT 1 FOR SHARE SKIP LOCKED
+    ) AS front ON true"
 );
 
 /// Begins the dead runs of known events afresh: their keys, and how many runs those are.
@@ -160,7 +177,8 @@ async fn insert(
     if events.keys.is_empty() {
         return Ok(HashSet::new());
     }
-    let fresh: Vec<Option<String>> = sqlx::query_scalar(PUT)
+    let sql = if locks.is_empty() { PUT } else { PUT_IN_ORDER };
+    let fresh: Vec<Option<String>> = sqlx::query_scalar(sql)
         .bind(turned)
         .bind(locks)
         .bind(&deliveries.sources)
