@@ -43,9 +43,3 @@ pub(crate) struct RunOptions {
     /// How many of its runs go on side by side at most.
     pub(crate) concurrency: Option<usize>,
 }
-
-impl RunOptions {
-    pub(crate) fn dead_blocks(&self) -> bool {
-        self.order_by.is_some_and(|order| order.on_dead == OnDead::Block)
-    }
-}

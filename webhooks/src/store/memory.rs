@@ -12,6 +12,7 @@ use crate::clock::{Clock, Moment};
 use shard::{Active, Shard, Standing};
 
 mod completed;
+mod expiries;
 mod shard;
 
 /// Claims in this process's memory.

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::delivery::DeliveryId;
 use crate::inbox::handle::{OperationError, WebhookInbox};
 use crate::inbox::record::{EventRecord, RunRecord, RunState, Selection};
+use crate::listener::options::OnDead;
 use crate::rehearsal::Rehearsal;
 
 /// How long something may take by the machine's clock. Listeners of tests do not take long.
@@ -69,7 +70,7 @@ impl Rest<'_> {
         };
         let holds_up = |other: &RunRecord| match other.state {
             RunState::Pending => true,
-            RunState::Dead => options.dead_blocks(),
+            RunState::Dead => options.order_by.is_some_and(|order| order.on_dead == OnDead::Block),
             RunState::Done => false,
         };
         let earlier = records.iter().filter(|it| it.summary.number < event).flat_map(|it| &it.runs);

@@ -25,6 +25,8 @@ use kind::TypeSource;
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
     plan: Plan,
+    /// The headers that are read.
+    headers: Vec<HeaderName>,
     document: Extract,
     element: Extract,
     within: Extract,
@@ -170,22 +172,18 @@ impl Identity {
 
     /// The headers that are read.
     pub(crate) fn headers(&self) -> Vec<HeaderName> {
-        self.read_headers().cloned().collect()
+        self.headers.clone()
     }
 
     /// Rejects a request in which one of them comes twice or is no text: which of the two counts must not be a
     /// stranger's to choose.
     pub(crate) fn check_headers(&self, headers: &HeaderMap) -> Result<(), Rejection> {
-        self.read_headers().try_for_each(|name| legible(headers, name))
+        self.headers.iter().try_for_each(|name| legible(headers, name))
     }
 
     /// The header that carries the id; of several that make it up, the last.
     pub(crate) fn id_header(&self) -> Option<&HeaderName> {
         self.plan.id.headers.first()?.last()
-    }
-
-    fn read_headers(&self) -> impl Iterator<Item = &HeaderName> {
-        self.plan.id.headers.iter().flatten().chain(&self.plan.kind.header)
     }
 
     fn new(plan: Plan) -> Self {
@@ -204,6 +202,7 @@ impl Identity {
         let payload_slot = Some(&plan.payload).filter(|it| !it.is_root()).map(&mut slot);
         let batch_slot = plan.batch.as_ref().map(&mut slot);
         Self {
+            headers: plan.id.headers.iter().flatten().chain(&plan.kind.header).cloned().collect(),
             document: Extract::new(&document),
             element: Extract::new(&element),
             within: Extract::new(&plan.within),
