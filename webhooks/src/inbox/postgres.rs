@@ -14,6 +14,7 @@ use crate::secret::Secret;
 use crate::store::EventKey;
 use ask::unavailable;
 use backlog::Backlog;
+use change::Rest;
 use group_commit::GroupCommit;
 use put::Stored;
 use renew::RenewalLine;
@@ -45,7 +46,7 @@ mod tests;
 
 /// The inbox in PostgreSQL.
 ///
-/// Every step is one statement, and so one round trip; deliveries that come in together share one. The time is the
+/// Nearly every step is one statement, and so one round trip; deliveries that come in together share one. The time is the
 /// server's.
 pub(crate) struct PostgresInbox {
     pool: PgPool,
@@ -216,11 +217,19 @@ impl Inbox for PostgresInbox {
     fn replay(&self, selection: Selection) -> BoxFuture<'_, Result<Replayed, InboxError>> {
         let (selection, turned, options) = (Arc::new(selection), self.turned(), self.options);
         Box::pin(async move {
-            let replayed = self.ask(move |connection| {
-                let selection = Arc::clone(&selection);
-                Box::pin(async move { change::replay(connection, &selection, turned, &options).await })
-            });
-            let replayed = replayed.await?;
+            let (mut replayed, mut rest) = (Replayed::default(), Some(Rest::of(&selection)));
+            while let Some(from) = rest {
+                let part = self.ask(|connection| {
+                    let selection = Arc::clone(&selection);
+                    Box::pin(
+                        async move { change::replay(connection, &selection, from, turned, &options).await },
+                    )
+                });
+                let (more, left) = part.await?;
+                replayed.runs += more.runs;
+                replayed.without_body += more.without_body;
+                rest = left;
+            }
             watch::tell(&self.pool).await;
             Ok(replayed)
         })
@@ -229,11 +238,18 @@ impl Inbox for PostgresInbox {
     fn forget(&self, selection: Selection) -> BoxFuture<'_, Result<u64, InboxError>> {
         let (selection, turned, options) = (Arc::new(selection), self.turned(), self.options);
         Box::pin(async move {
-            let forgotten = self.ask(move |connection| {
-                let selection = Arc::clone(&selection);
-                Box::pin(async move { change::forget(connection, &selection, turned, &options).await })
-            });
-            let forgotten = forgotten.await?;
+            let (mut forgotten, mut rest) = (0, Some(Rest::of(&selection)));
+            while let Some(from) = rest {
+                let part = self.ask(|connection| {
+                    let selection = Arc::clone(&selection);
+                    Box::pin(
+                        async move { change::forget(connection, &selection, from, turned, &options).await },
+                    )
+                });
+                let (more, left) = part.await?;
+                forgotten += more;
+                rest = left;
+            }
             // What was behind something that was dropped may go on.
             watch::tell(&self.pool).await;
             Ok(forgotten)

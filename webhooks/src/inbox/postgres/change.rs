@@ -1,6 +1,6 @@
 //! What operators change, a part at a time: whoever settles or claims the same runs waits meanwhile.
 
-use sqlx::{Connection, PgConnection, Postgres, QueryBuilder, Row, Transaction};
+use sqlx::{Connection, PgConnection, Postgres, QueryBuilder, Transaction};
 
 use super::query::{RUNS, select};
 use super::time::now;
@@ -41,60 +41,70 @@ struct Selected {
     has_body: bool,
 }
 
-/// Begins the selected runs afresh.
-pub(super) async fn replay(
-    connection: &mut PgConnection,
-    selection: &Selection,
-    turned: i64,
-    options: &Options,
-) -> sqlx::Result<Replayed> {
-    let mut replayed = Replayed::default();
-    let mut parts = Parts::new(selection);
-    loop {
-        let mut transaction = connection.begin().await?;
-        let Some(part) = parts.next(&mut transaction).await? else { return Ok(replayed) };
-        let (whole, bare): (Vec<_>, Vec<_>) = part.into_iter().partition(|it| it.has_body);
-        replayed.without_body += bare.len() as u64;
-        let runs: Vec<i64> = whole.iter().map(|it| it.run).collect();
-        let changed = sqlx::query(AFRESH).bind(turned).bind(&runs).execute(&mut *transaction).await?;
-        replayed.runs += changed.rows_affected();
-        recount(&mut transaction, &whole, turned, options).await?;
-        transaction.commit().await?;
+/// What of a selection is still to be changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rest {
+    /// How many runs at most.
+    left: usize,
+    /// Those from here on have been.
+    below: i64,
+}
+
+impl Rest {
+    /// All of it.
+    pub(super) fn of(selection: &Selection) -> Self {
+        let left = selection.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        Self { left, below: i64::MAX }
     }
 }
 
-/// Drops the selected runs, and the events that are left without one. How many runs.
+/// Begins the next part of the selected runs afresh. What is left then.
+pub(super) async fn replay(
+    connection: &mut PgConnection,
+    selection: &Selection,
+    rest: Rest,
+    turned: i64,
+    options: &Options,
+) -> sqlx::Result<(Replayed, Option<Rest>)> {
+    let mut transaction = connection.begin().await?;
+    let (part, rest) = next(&mut transaction, selection, rest).await?;
+    let (whole, bare): (Vec<_>, Vec<_>) = part.into_iter().partition(|it| it.has_body);
+    let runs: Vec<i64> = whole.iter().map(|it| it.run).collect();
+    let changed = sqlx::query(AFRESH).bind(turned).bind(&runs).execute(&mut *transaction).await?;
+    recount(&mut transaction, &whole, turned, options).await?;
+    transaction.commit().await?;
+    Ok((Replayed { runs: changed.rows_affected(), without_body: bare.len() as u64 }, rest))
+}
+
+/// Drops the next part of the selected runs, and the events that are left without one. How many runs, and what is left
+/// then.
 pub(super) async fn forget(
     connection: &mut PgConnection,
     selection: &Selection,
+    rest: Rest,
     turned: i64,
     options: &Options,
-) -> sqlx::Result<u64> {
-    let mut forgotten = 0;
-    let mut parts = Parts::new(selection);
-    loop {
-        let mut transaction = connection.begin().await?;
-        let Some(part) = parts.next(&mut transaction).await? else { return Ok(forgotten) };
-        let runs: Vec<i64> = part.iter().map(|it| it.run).collect();
-        let sql = "DELETE FROM webhooks.failures WHERE run = ANY($1)";
-        sqlx::query(sql).bind(&runs).execute(&mut *transaction).await?;
-        let sql = "DELETE FROM webhooks.runs WHERE id = ANY($1) RETURNING listener, order_key";
-        let lines: Vec<(String, Option<Vec<u8>>)> =
-            sqlx::query_as(sql).bind(&runs).fetch_all(&mut *transaction).await?;
-        ordered::move_up(&mut transaction, lines).await?;
-        forgotten += runs.len() as u64;
-        recount(&mut transaction, &part, turned, options).await?;
-        let events: Vec<i64> = part.iter().map(|it| it.event).collect();
-        let sql = "WITH gone AS (
-                       DELETE FROM webhooks.events e WHERE e.id = ANY($1)
-                         AND NOT EXISTS (SELECT FROM webhooks.runs WHERE event = e.id)
-                       RETURNING id, delivery)
-                   DELETE FROM webhooks.deliveries d WHERE d.id IN (SELECT delivery FROM gone)
-                     AND NOT EXISTS (SELECT FROM webhooks.events e
-                                     WHERE e.delivery = d.id AND e.id NOT IN (SELECT id FROM gone))";
-        sqlx::query(sql).bind(&events).execute(&mut *transaction).await?;
-        transaction.commit().await?;
-    }
+) -> sqlx::Result<(u64, Option<Rest>)> {
+    let mut transaction = connection.begin().await?;
+    let (part, rest) = next(&mut transaction, selection, rest).await?;
+    let runs: Vec<i64> = part.iter().map(|it| it.run).collect();
+    let sql = "DELETE FROM webhooks.failures WHERE run = ANY($1)";
+    sqlx::query(sql).bind(&runs).execute(&mut *transaction).await?;
+    let sql = "DELETE FROM webhooks.runs WHERE id = ANY($1) RETURNING listener, order_key";
+    let lines = sqlx::query_as(sql).bind(&runs).fetch_all(&mut *transaction).await?;
+    ordered::move_up(&mut transaction, lines).await?;
+    recount(&mut transaction, &part, turned, options).await?;
+    let events: Vec<i64> = part.iter().map(|it| it.event).collect();
+    let sql = "WITH gone AS (
+                   DELETE FROM webhooks.events e WHERE e.id = ANY($1)
+                     AND NOT EXISTS (SELECT FROM webhooks.runs WHERE event = e.id)
+                   RETURNING id, delivery)
+               DELETE FROM webhooks.deliveries d WHERE d.id IN (SELECT delivery FROM gone)
+                 AND NOT EXISTS (SELECT FROM webhooks.events e
+                                 WHERE e.delivery = d.id AND e.id NOT IN (SELECT id FROM gone))";
+    sqlx::query(sql).bind(&events).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok((runs.len() as u64, rest))
 }
 
 /// An event that has no pending run, and all that belongs to it.
@@ -116,44 +126,30 @@ pub(super) async fn forget_event(connection: &mut PgConnection, key: &str) -> sq
     Ok(gone > 0)
 }
 
-/// The selected runs, part by part, the latest first.
-struct Parts<'a> {
-    selection: &'a Selection,
-    /// How many may still come.
-    left: usize,
-    /// Those from here on have been.
-    below: i64,
-}
-
-impl<'a> Parts<'a> {
-    fn new(selection: &'a Selection) -> Self {
-        let left = selection.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        Self { selection, left, below: i64::MAX }
-    }
-
-    /// The next part, locked, with its events: what is decided of it holds until the commit.
-    async fn next(
-        &mut self,
-        transaction: &mut Transaction<'_, Postgres>,
-    ) -> sqlx::Result<Option<Vec<Selected>>> {
-        let limit = PART.min(self.left);
-        if limit == 0 {
-            return Ok(None);
-        }
-        let mut query = QueryBuilder::new("SELECT r.id, r.event, d.body IS NOT NULL AND NOT e.stripped");
-        query.push(RUNS);
-        select(&mut query, self.selection);
-        query.push(" AND r.id < ").push_bind(self.below);
-        query.push(" ORDER BY r.id DESC LIMIT ").push_bind(limit as i64).push(" FOR UPDATE OF r, e");
-        let rows = query.build().fetch_all(&mut **transaction).await?;
-        let Some(last) = rows.last() else { return Ok(None) };
-        self.below = last.try_get(0)?;
-        self.left -= rows.len();
-        let read = |row: &sqlx::postgres::PgRow| {
-            Ok(Selected { run: row.try_get(0)?, event: row.try_get(1)?, has_body: row.try_get(2)? })
-        };
-        rows.iter().map(read).collect::<sqlx::Result<_>>().map(Some)
-    }
+/// The next part of the selected runs, the latest first, locked with its events: what is decided of it holds until the
+/// commit. Locked in the order in which runs that share an order key end, or they would wait for each other.
+async fn next(
+    transaction: &mut Transaction<'_, Postgres>,
+    selection: &Selection,
+    rest: Rest,
+) -> sqlx::Result<(Vec<Selected>, Option<Rest>)> {
+    let mut query = QueryBuilder::new("SELECT r.id");
+    query.push(RUNS);
+    select(&mut query, selection);
+    query.push(" AND r.id < ").push_bind(rest.below);
+    query.push(" ORDER BY r.id DESC LIMIT ").push_bind(PART.min(rest.left) as i64);
+    let chosen: Vec<i64> = query.build_query_scalar().fetch_all(&mut **transaction).await?;
+    let Some(&below) = chosen.last() else { return Ok((Vec::new(), None)) };
+    // Whether they are still selected, is asked again.
+    let mut query = QueryBuilder::new("SELECT r.id, r.event, d.body IS NOT NULL AND NOT e.stripped");
+    query.push(RUNS);
+    select(&mut query, selection);
+    query.push(" AND r.id = ANY(").push_bind(chosen).push(") ORDER BY r.id FOR UPDATE OF r, e");
+    let rows: Vec<(i64, i64, bool)> = query.build_query_as().fetch_all(&mut **transaction).await?;
+    let part = rows.into_iter().map(|(run, event, has_body)| Selected { run, event, has_body });
+    let part: Vec<_> = part.collect();
+    let left = rest.left - part.len();
+    Ok((part, Some(Rest { left, below })))
 }
 
 async fn recount(

@@ -127,6 +127,8 @@ pub(super) async fn claim(
     options: &Options,
     reserved: &Reserved,
 ) -> sqlx::Result<Claimed> {
+    // By itself, so that what it locks is free again when it comes to taking.
+    ordered::block(connection, terms, turned).await?;
     let mut transaction = connection.begin().await?;
     match claim_due(&mut transaction, terms, turned, options, reserved).await {
         Ok(claimed) => {
@@ -153,7 +155,6 @@ async fn claim_due(
     if reserved.claim(connection, terms, turned, &mut claimed).await? {
         return Ok(claimed);
     }
-    ordered::block(connection, terms, turned).await?;
     let taken = take(connection, terms, turned).await?;
     if taken.len() as i64 >= terms.limit {
         claimed.runs = load(connection, taken).await?;

@@ -1,9 +1,9 @@
 //! Runs that share an order key: the first goes on, the others are blocked, which keeps them out of every claim's sight.
 //!
 //! `blocked` says that a run need not be looked at; whether one may go on is decided by [`in_order`] alone. It is set only
-//! while a run that is in front is locked `FOR SHARE`. Whoever ends that one, or takes it out of the way, waits for this
-//! lock, and calls `move_up` after that, whose statements see what was committed meanwhile: so nobody is blocked behind
-//! nothing.
+//! while a run that holds it up is locked `FOR SHARE`. Whoever ends that one, or takes it out of the way, waits for this
+//! lock, and calls `move_up` after that, whose statements see what was committed meanwhile, and which waits for others that
+//! take the first of the line away: so nobody is blocked behind nothing.
 
 use sqlx::PgConnection;
 
@@ -29,18 +29,25 @@ pub(super) use in_order;
 /// The function `move_up`: has the first of those that are left looked at. Called for a run in whatever way it ends.
 ///
 /// It is a function since each of its statements sees what was committed before it, even within the statement that calls
-/// it. The first of a line may be dropped by an operator in this very moment; then it is the next one's turn.
+/// it. The first of a line may be ending in this very moment, or be dropped by an operator: whoever does that may not see
+/// what is done here, and so is waited for, and then it is the next one's turn.
 pub(super) const MOVE_UP: &str = "
 CREATE FUNCTION webhooks.move_up(line_of text, line bytea) RETURNS void LANGUAGE plpgsql STRICT AS $$
 DECLARE
-    front record;
+    front bigint;
+    is_blocked boolean;
 BEGIN
     LOOP
-        SELECT id, blocked INTO front FROM webhooks.runs
+        SELECT id INTO front FROM webhooks.runs
         WHERE listener = line_of AND order_key = line AND state = 0 ORDER BY event LIMIT 1;
-        EXIT WHEN front.id IS NULL OR NOT front.blocked;
-        UPDATE webhooks.runs SET blocked = false WHERE id = front.id AND state = 0;
-        EXIT WHEN FOUND;
+        EXIT WHEN NOT FOUND;
+        SELECT blocked INTO is_blocked FROM webhooks.runs WHERE id = front AND state = 0 FOR NO KEY UPDATE;
+        IF FOUND THEN
+            IF is_blocked THEN
+                UPDATE webhooks.runs SET blocked = false WHERE id = front;
+            END IF;
+            EXIT;
+        END IF;
     END LOOP;
 END $$;
 ";
@@ -77,19 +84,23 @@ const BLOCK: &str = concat!(
     FOR UPDATE OF r SKIP LOCKED))"
 );
 
-/// The first of every line, one after the other, however many wait behind each.
+/// The first of every line from `$1` and `$2` on, one after the other, however many wait behind each: `$3` lines. It gives
+/// back the last of them, if there may be more.
 const MOVE_ALL_UP: &str = "
 WITH RECURSIVE line AS (
-    (SELECT listener, order_key, blocked FROM webhooks.runs
-     WHERE state = 0 AND order_key IS NOT NULL ORDER BY listener, order_key, event LIMIT 1)
+    (SELECT r.listener, r.order_key, r.blocked, 1 AS number FROM webhooks.runs r
+     WHERE r.state = 0 AND r.order_key IS NOT NULL AND (r.listener, r.order_key) > ($1, $2)
+     ORDER BY r.listener, r.order_key, r.event LIMIT 1)
     UNION ALL
-    SELECT next.* FROM line CROSS JOIN LATERAL (
+    SELECT next.*, line.number + 1 FROM line CROSS JOIN LATERAL (
         SELECT r.listener, r.order_key, r.blocked FROM webhooks.runs r
         WHERE r.state = 0 AND r.order_key IS NOT NULL AND (r.listener, r.order_key) > (line.listener, line.order_key)
         ORDER BY r.listener, r.order_key, r.event LIMIT 1
-    ) AS next
+    ) AS next WHERE line.number < $3
+), moved AS MATERIALIZED (
+    SELECT count(webhooks.move_up(listener, order_key)) AS count FROM line WHERE blocked
 )
-SELECT webhooks.move_up(listener, order_key) FROM line WHERE blocked";
+SELECT listener, order_key FROM line CROSS JOIN moved WHERE number = $3";
 
 /// Blocks runs that a claim would look at in vain.
 pub(super) async fn block(connection: &mut PgConnection, terms: &Terms, turned: i64) -> sqlx::Result<()> {
@@ -130,9 +141,18 @@ pub(super) async fn move_up(
     Ok(())
 }
 
-/// Has the first of every line looked at: what the dead hold up is another matter after a new deployment.
+/// Has the first of every line looked at, some at a time: what the dead hold up is another matter after a new deployment.
 pub(super) async fn move_all_up(connection: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query(MOVE_ALL_UP).execute(connection).await?;
+    const PART: i32 = 500;
+    let mut from = Some((String::new(), Vec::new()));
+    while let Some((listener, key)) = from {
+        from = sqlx::query_as::<_, (String, Vec<u8>)>(MOVE_ALL_UP)
+            .bind(listener)
+            .bind(key)
+            .bind(PART)
+            .fetch_optional(&mut *connection)
+            .await?;
+    }
     Ok(())
 }
 
@@ -229,23 +249,29 @@ mod tests {
         assert_eq!(claim(&inbox, 5).await.len(), 1);
     }
 
-    /// The first is done while the second is being dropped: the third goes on.
+    /// The first is done while the second is being dropped, blocked or not: the third goes on.
     #[tokio::test(flavor = "multi_thread")]
     async fn what_is_behind_one_that_is_dropped_just_then_goes_on() {
-        let fleet = Fleet::new();
-        let inbox = fleet.process().await;
-        for id in ["1", "2", "3"] {
-            put(&inbox, id, &["a"], Some(1)).await;
+        for is_in_sight in [false, true] {
+            let fleet = Fleet::new();
+            let inbox = fleet.process().await;
+            for id in ["1", "2", "3"] {
+                put(&inbox, id, &["a"], Some(1)).await;
+            }
+            let head = claim(&inbox, 5).await.remove(0);
+            let second = || Selection::new().event_id("2");
+            if is_in_sight {
+                assert_eq!(inbox.replay(second()).await.unwrap().runs, 1);
+            }
+            let gate = Gate::shut(&fleet, "DELETE").await;
+            let (dropped, settling) = tokio::join!(inbox.forget(second()), async {
+                gate.until_waiting(&fleet, 1).await;
+                let settling = inbox.settle(head.fence, End::Done);
+                gate.open_for(&fleet, settling).await
+            });
+            assert_eq!((dropped.unwrap(), settling.unwrap()), (1, true));
+            assert_eq!(claim(&inbox, 5).await[0].event.id.as_deref(), Some("3"));
         }
-        let head = claim(&inbox, 5).await.remove(0);
-        let gate = Gate::shut(&fleet, "DELETE").await;
-        let (dropped, settling) = tokio::join!(inbox.forget(Selection::new().event_id("2")), async {
-            gate.until_waiting(&fleet, 1).await;
-            let settling = inbox.settle(head.fence, End::Done);
-            gate.open_for(&fleet, settling).await
-        });
-        assert_eq!((dropped.unwrap(), settling.unwrap()), (1, true));
-        assert_eq!(claim(&inbox, 5).await[0].event.id.as_deref(), Some("3"));
     }
 
     /// Commits of changed runs wait in front of it.

@@ -65,9 +65,9 @@ pub(super) async fn sweep(connection: &mut PgConnection, turned: i64) -> sqlx::R
     }
     let spent = tokens::forget(&mut transaction, PART, turned).await?;
     more |= i64::try_from(spent).is_ok_and(|spent| spent >= PART);
-    if !more {
-        ordered::move_all_up(&mut transaction).await?;
-    }
     transaction.commit().await?;
+    if !more {
+        ordered::move_all_up(connection).await?;
+    }
     Ok(more)
 }
