@@ -20,7 +20,7 @@ const VERIFIED: u64 = 0;
 const IDENTIFIED: u64 = 8;
 /// Besides: the job, the box that its future is in, what is asked of the store twice, the lease, the event, the
 /// listener's future, and what has become of it, by name.
-const HANDLED: u64 = 16;
+const HANDLED: u64 = 17;
 
 #[derive(serde::Deserialize)]
 struct Nothing {}

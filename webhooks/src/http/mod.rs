@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::startup::webhooks::Webhooks;
 
 mod body;
+mod listen;
 mod serve;
 mod service;
 
@@ -38,7 +39,7 @@ impl Webhooks {
     /// # Errors
     /// When the address cannot be listened on.
     pub async fn serve(self) -> Result<(), Error> {
-        let listener = TcpListener::bind(&self.http.bind).await.map_err(|error| {
+        let listener = listen::listen(&self.http.bind).await.map_err(|error| {
             Error::one(
                 format!("`webhooks.http.bind`: cannot listen on {}: {error}", self.http.bind),
                 "free the port, or set another address: WEBHOOKS_HTTP__BIND=127.0.0.1:8081",

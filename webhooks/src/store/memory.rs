@@ -12,7 +12,6 @@ use crate::clock::{Clock, Moment};
 use shard::{Active, Shard, Standing};
 
 mod completed;
-mod expiries;
 mod shard;
 
 /// Claims in this process's memory.

@@ -1,9 +1,9 @@
 //! One part of the in-memory store, under one lock.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::completed::Completed;
-use super::expiries::Expiries;
 use crate::clock::Moment;
 use crate::store::uniform::UniformMap;
 use crate::store::{ClaimTerms, ListenerFate, Token};
@@ -12,8 +12,8 @@ use crate::store::{ClaimTerms, ListenerFate, Token};
 #[derive(Debug, Default)]
 pub(super) struct Shard {
     active: UniformMap<u128, Active>,
-    /// Of the keys of `active`.
-    expiries: Expiries,
+    /// The keys of `active`, the first to expire in front. There are few: nearly all of a store is completed.
+    expiries: BTreeSet<(Moment, u128)>,
     pub(super) completed: Completed,
 }
 
@@ -80,16 +80,16 @@ impl Shard {
         let expires = now + kept;
         let active = Active { standing, attempt: 1, unsettled: 1, settled: Vec::new(), kept, expires };
         self.active.insert(key, active);
-        self.expiries.insert(expires, key);
+        self.expiries.insert((expires, key));
     }
 
     /// Keeps a record for that long from now on.
     pub(super) fn keep(&mut self, key: u128, kept: Duration, now: Moment) {
         let Some(active) = self.active.get_mut(&key) else { return };
-        self.expiries.remove(active.expires, key);
+        self.expiries.remove(&(active.expires, key));
         active.kept = kept;
         active.expires = now + kept;
-        self.expiries.insert(active.expires, key);
+        self.expiries.insert((active.expires, key));
     }
 
     /// Extends the lease of a live record, and with it how long the record is kept.
@@ -104,7 +104,7 @@ impl Shard {
 
     pub(super) fn remove(&mut self, key: u128) -> bool {
         let Some(active) = self.active.remove(&key) else { return false };
-        self.expiries.remove(active.expires, key);
+        self.expiries.remove(&(active.expires, key));
         true
     }
 
@@ -119,7 +119,8 @@ impl Shard {
         const AT_MOST: usize = 8;
         for _ in 0..AT_MOST {
             match self.expiries.first() {
-                Some((at, key)) if at <= now => {
+                Some((at, key)) if *at <= now => {
+                    let key = *key;
                     self.remove(key);
                 }
                 _ => break,
