@@ -84,8 +84,7 @@ const BLOCK: &str = concat!(
     FOR UPDATE OF r SKIP LOCKED))"
 );
 
-/// The first of every line from `$1` and `$2` on, one after the other, however many wait behind each: `$3` lines. It gives
-/// back the last of them, if there may be more.
+/// The first of every line after `$1` and `$2`, one after the other, however many wait behind each: `$3` lines.
 const MOVE_ALL_UP: &str = "
 WITH RECURSIVE line AS (
     (SELECT r.listener, r.order_key, r.blocked, 1 AS number FROM webhooks.runs r
@@ -97,10 +96,9 @@ WITH RECURSIVE line AS (
         WHERE r.state = 0 AND r.order_key IS NOT NULL AND (r.listener, r.order_key) > (line.listener, line.order_key)
         ORDER BY r.listener, r.order_key, r.event LIMIT 1
     ) AS next WHERE line.number < $3
-), moved AS MATERIALIZED (
-    SELECT count(webhooks.move_up(listener, order_key)) AS count FROM line WHERE blocked
 )
-SELECT listener, order_key FROM line CROSS JOIN moved WHERE number = $3";
+SELECT listener, order_key, CASE WHEN blocked THEN webhooks.move_up(listener, order_key)::text END
+FROM line ORDER BY number";
 
 /// Blocks runs that a claim would look at in vain.
 pub(super) async fn block(connection: &mut PgConnection, terms: &Terms, turned: i64) -> sqlx::Result<()> {
@@ -143,17 +141,21 @@ pub(super) async fn move_up(
 
 /// Has the first of every line looked at, some at a time: what the dead hold up is another matter after a new deployment.
 pub(super) async fn move_all_up(connection: &mut PgConnection) -> sqlx::Result<()> {
-    const PART: i32 = 500;
-    let mut from = Some((String::new(), Vec::new()));
-    while let Some((listener, key)) = from {
-        from = sqlx::query_as::<_, (String, Vec<u8>)>(MOVE_ALL_UP)
-            .bind(listener)
-            .bind(key)
-            .bind(PART)
-            .fetch_optional(&mut *connection)
+    const PART: usize = 500;
+    let mut after = (String::new(), Vec::new());
+    loop {
+        let mut lines: Vec<(String, Vec<u8>)> = sqlx::query_as(MOVE_ALL_UP)
+            .bind(&after.0)
+            .bind(&after.1)
+            .bind(PART as i32)
+            .fetch_all(&mut *connection)
             .await?;
+        let were_all = lines.len() < PART;
+        match lines.pop() {
+            Some(last) if !were_all => after = last,
+            _ => return Ok(()),
+        }
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -272,6 +274,30 @@ mod tests {
             assert_eq!((dropped.unwrap(), settling.unwrap()), (1, true));
             assert_eq!(claim(&inbox, 5).await[0].event.id.as_deref(), Some("3"));
         }
+    }
+
+    /// The dead held them up until a new deployment says otherwise. More lines than one part has.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_the_dead_no_longer_hold_up_goes_on() {
+        const LINES: usize = 502;
+        let fleet = Fleet::new();
+        let inbox = fleet.process().await;
+        for name in ["first", "second"] {
+            let mut batch = parcel(&[], &[], None);
+            for number in 0..LINES {
+                let mut one = parcel(&[format!("{name} {number}")], &["a"], Some(0));
+                one.events[0].runs[0].order_key = Some((number as u128).to_be_bytes());
+                batch.events.append(&mut one.events);
+            }
+            inbox.put(batch).await.unwrap();
+        }
+        let dead = "UPDATE webhooks.runs SET state = 2 WHERE event IN (
+                        SELECT id FROM webhooks.events WHERE event_id LIKE 'first%');
+                    UPDATE webhooks.runs SET blocked = true WHERE state = 0";
+        fleet.query(dead);
+        assert!(claim(&inbox, LINES).await.is_empty());
+        inbox.sweep().await.unwrap();
+        assert_eq!(claim(&inbox, LINES).await.len(), LINES);
     }
 
     /// Commits of changed runs wait in front of it.
