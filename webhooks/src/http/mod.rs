@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::startup::webhooks::Webhooks;
 
 mod body;
+mod collected;
 mod listen;
 mod serve;
 mod service;
