@@ -32,8 +32,9 @@ struct Data {
 pub(crate) struct NewEvent {
     pub(crate) delivery: Arc<Delivery>,
     pub(crate) verified: Verified,
-    /// `None`: the provider gives no id, so that every delivery is an event of its own.
-    pub(crate) key: Option<EventKey>,
+    pub(crate) key: EventKey,
+    /// Whether it has the same key when it is sent again. If not, the provider gives no id.
+    pub(crate) is_deduplicated: bool,
     pub(crate) id: Option<String>,
     pub(crate) event_type: String,
     pub(crate) payload: Bytes,
@@ -45,8 +46,7 @@ impl NewEvent {
     }
 
     pub(crate) fn claimed_from_inbox(self, attempt: u32, is_replay: bool) -> WebhookEvent {
-        let Self { delivery, verified, key, id, event_type, payload } = self;
-        let key = key.unwrap_or_else(|| EventKey::of_delivery(delivery.source(), delivery.id()));
+        let Self { delivery, verified, key, is_deduplicated: _, id, event_type, payload } = self;
         WebhookEvent(Arc::new(Data { delivery, verified, key, id, event_type, payload, attempt, is_replay }))
     }
 }
@@ -65,7 +65,8 @@ impl WebhookEvent {
     /// The name under which the event is remembered: the same on every redelivery and retry, and nobody else's to forge.
     ///
     /// It is made of source and id; where the provider's signature does not cover the id, of the signed content too.
-    /// Where the provider gives no id it stands for the delivery, which is an event of its own then.
+    /// Where the provider gives no id it is made of the delivery's id and the event's position in it, so that a redelivery
+    /// is another event.
     pub fn key(&self) -> &EventKey {
         &self.0.key
     }

@@ -35,10 +35,10 @@ impl EventKey {
         Self { source: source.clone(), digest: hash.finalize().into() }
     }
 
-    /// The key of an event that its provider gives no id: the delivery's own, for every delivery is an event of its own
-    /// then.
-    pub(crate) fn of_delivery(source: &SourceName, delivery: DeliveryId) -> Self {
-        Self::new(source, &[b"delivery", &delivery.bits().to_be_bytes(), b""])
+    /// The key of an event that its provider gives no id. It is made of the delivery and the event's position in it: each
+    /// time that it is sent it is another event.
+    pub(crate) fn of_delivery(source: &SourceName, delivery: DeliveryId, position: usize) -> Self {
+        Self::new(source, &[b"delivery", &delivery.bits().to_be_bytes(), &(position as u64).to_be_bytes()])
     }
 
     /// A key as it is written.

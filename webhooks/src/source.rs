@@ -197,7 +197,7 @@ impl Source {
         }
         let delivery = Arc::new(delivery);
         let (mut jobs, at_most) = (Vec::new(), parts.len());
-        for part in parts {
+        for (position, part) in parts.into_iter().enumerate() {
             let audience = self.routes.audience(&part.event_type);
             if audience.is_empty() && !self.identity.binds_body() {
                 continue;
@@ -206,12 +206,14 @@ impl Source {
             if jobs.is_empty() {
                 jobs.reserve_exact(at_most);
             }
+            let key = self.remembered_as(&part, content);
             jobs.push(Job {
                 binding: if verified.is_signed() { self.binding(&part, delivery.body()) } else { None },
                 event: NewEvent {
                     delivery: Arc::clone(&delivery),
                     verified,
-                    key: self.remembered_as(&part, content),
+                    is_deduplicated: key.is_some(),
+                    key: key.unwrap_or_else(|| EventKey::of_delivery(&self.name, delivery.id(), position)),
                     id: part.id,
                     event_type: part.event_type,
                     payload: part.payload,

@@ -253,7 +253,7 @@ async fn without_an_id_it_is_once_a_delivery() {
     let log = Log::capture();
     let receiver = built(bank.builder(&settings).state(bank.pool.clone())).await;
     let warned =
-        log.lines().iter().any(|it| it["message"].as_str().unwrap_or_default().contains("have no id"));
+        log.lines().iter().any(|it| it["message"].as_str().unwrap_or_default().contains("may have no id"));
     assert!(warned, "startup says so");
 
     let body = r#"{"then":["fail", "COMMIT"]}"#;
@@ -265,4 +265,27 @@ async fn without_an_id_it_is_once_a_delivery() {
     assert_eq!(deliver(&receiver, &plain).await, 200);
     settled(&inbox).await;
     assert_eq!(bank.ledger(), ["none 1", "none 2"]);
+}
+
+/// The parts of a batch are events of their own, ids or not.
+#[tokio::test]
+async fn without_ids_each_event_of_a_batch_has_its_effects() {
+    let source = r#"
+        sources.plain.secret = "hush"
+        sources.plain.scheme.signature = { header = "X-Signature", algorithm = "hmac-sha256", prefix = "sha256=" }
+        sources.plain.scheme.identity = { batch = "$.events", no_id = true, type_constant = "paid" }"#;
+    let body = r#"{"events":[{},{},{}]}"#;
+    for engine in [None, Some("sqlite"), Some("postgres")] {
+        let (bank, folder) = (Bank::open().await, InboxFolder::new());
+        let settings = engine.map(|engine| bank.inbox(engine, &folder)).unwrap_or_default() + source;
+        let receiver = built(bank.builder(&settings).state(bank.pool.clone())).await;
+
+        let plain = Post::to("plain").headers(sign::hmac("hush", "", body.as_bytes())).body(body);
+        assert_eq!(deliver(&receiver, &plain).await, 200);
+        if let Some(inbox) = receiver.inbox() {
+            settled(&inbox).await;
+        }
+
+        assert_eq!((bank.ledger(), bank.marks()), (vec!["none 1".to_owned(); 3], "3".to_owned()), "{engine:?}");
+    }
 }

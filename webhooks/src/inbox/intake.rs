@@ -11,6 +11,7 @@ use super::order::Ordered;
 use super::{Inbox, InboxError, NewEntry, NewRun, Parcel, Payload, Put, StoredEvent};
 use crate::delivery::{Delivery, DeliveryId, SourceName};
 use crate::event::{NewEvent, WebhookEvent};
+use crate::key::EventKey;
 use crate::metrics::{self, Gauge};
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
@@ -63,7 +64,7 @@ impl Intake {
         let Ok(_permit) = self.permits.try_acquire() else { return Outcome::Overloaded };
         let _stored = self.in_flight.hold();
         let (delivery, verified) = (Arc::clone(&first.event.delivery), first.event.verified);
-        for job in jobs.iter().filter(|job| job.event.key.is_none()) {
+        for job in jobs.iter().filter(|job| !job.event.is_deduplicated) {
             job.stats.without_id.increment();
         }
         let tokens = jobs.iter().filter_map(|job| job.binding.clone()).collect::<Vec<_>>();
@@ -106,10 +107,13 @@ impl StoredEvent {
             .with_id(DeliveryId::from_bits(self.delivery_id))
             .with_headers(headers::read(&self.headers))
             .with_received_at(self.received_at);
+        let key =
+            self.key.unwrap_or_else(|| EventKey::of_delivery(delivery.source(), delivery.id(), 0));
         let event = NewEvent {
             delivery: Arc::new(delivery),
             verified: self.verified,
-            key: self.key,
+            key,
+            is_deduplicated: true,
             id: self.id,
             event_type: self.event_type,
             payload: self.payload,
@@ -130,7 +134,7 @@ fn entry(delivery: &Delivery, is_batch: bool, job: Job) -> NewEntry {
     });
     NewEntry {
         runs: runs.collect(),
-        key: event.key,
+        key: Some(event.key),
         payload: locate(delivery.body(), event.payload),
         id: event.id,
         event_type: event.event_type,

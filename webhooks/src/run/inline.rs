@@ -98,7 +98,10 @@ impl Inline {
         if job.audience.is_empty() {
             return Outcome::Ignored;
         }
-        let Some(key) = job.event.key.clone() else { return self.run_without_claim(job, turn).await };
+        if !job.event.is_deduplicated {
+            return self.run_without_claim(job, turn).await;
+        }
+        let key = job.event.key.clone();
         match self.flights.board(&key) {
             Boarding::First(pilot) => {
                 let outcome = self.claim(&key, job, turn).await;

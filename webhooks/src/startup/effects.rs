@@ -49,10 +49,10 @@ fn keep(config: &Config, sources: &[Arc<Source>]) -> Duration {
 fn warn_without_ids(listener: &Listener, sources: &[Arc<Source>], problems: &Problems) {
     let heard =
         |source: &&Arc<Source>| listener.source.as_deref().is_none_or(|name| name == source.name.as_str());
-    for source in sources.iter().filter(heard).filter(|it| !it.identity.has_id()) {
+    for source in sources.iter().filter(heard).filter(|it| it.identity.may_lack_id()) {
         problems.warn(
             format!(
-                "listener {} takes `Tx<Postgres>`, but events of `{}` have no id: its effects happen once a delivery, \
+                "listener {} takes `Tx<Postgres>`, but events of `{}` may have no id: their effects happen once a delivery, \
                  and again when the provider sends the event again",
                 listener.label, source.name
             ),

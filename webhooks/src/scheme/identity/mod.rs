@@ -138,6 +138,11 @@ impl Identity {
         !self.plan.id.is_none()
     }
 
+    /// Whether an event may come without an id.
+    pub(crate) fn may_lack_id(&self) -> bool {
+        !self.has_id() || self.plan.id.optional
+    }
+
     /// Whether the signature speaks for the id.
     pub(crate) fn id_is_signed(&self) -> bool {
         self.plan.id.signed
