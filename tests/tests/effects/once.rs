@@ -286,6 +286,10 @@ async fn without_ids_each_event_of_a_batch_has_its_effects() {
             settled(&inbox).await;
         }
 
-        assert_eq!((bank.ledger(), bank.marks()), (vec!["none 1".to_owned(); 3], "3".to_owned()), "{engine:?}");
+        assert_eq!(
+            (bank.ledger(), bank.marks()),
+            (vec!["none 1".to_owned(); 3], "3".to_owned()),
+            "{engine:?}"
+        );
     }
 }

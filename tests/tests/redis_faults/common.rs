@@ -9,8 +9,8 @@ use support::sample;
 use support::scripted::{Count, listener};
 use tokio::time::timeout;
 use webhooks::{
-    Claim, ClaimTerms, EventKey, ListenerFate, RedisWebhookEventStore, Settled, Settlement, SourceName,
-    StoreError, Token, WebhookEventListener, WebhookEventStore, Webhooks,
+    Builder, Claim, ClaimTerms, EventKey, ListenerFate, RedisWebhookEventStore, Settled, Settlement,
+    SourceName, StoreError, Token, WebhookEventListener, WebhookEventStore, Webhooks,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -34,10 +34,18 @@ pub(crate) async fn with(
     lease: &str,
     listener: impl WebhookEventListener,
 ) -> Webhooks {
+    assembled(store, lease, |builder| builder.listener(listener)).await
+}
+
+pub(crate) async fn assembled(
+    store: impl WebhookEventStore,
+    lease: &str,
+    with_listeners: impl FnOnce(Builder) -> Builder,
+) -> Webhooks {
     let settings = format!("idempotency.lease = \"{lease}\"").parse().expect("settings");
     let secret = sample::secret("stripe");
     let builder = Webhooks::builder().settings(settings).source("stripe", |it| it.secret(secret));
-    builder.store(store).listener(listener).build().await.unwrap_or_else(|error| panic!("{error}"))
+    with_listeners(builder.store(store)).build().await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A listener that succeeds and is counted.

@@ -14,8 +14,8 @@ use webhooks::{
 };
 
 use crate::common::{
-    claim, completed, connect, counting, deliver, deliver_until_taken, key, released, terms, token, with,
-    with_store,
+    assembled, claim, completed, connect, counting, deliver, deliver_until_taken, key, released, terms,
+    token, with, with_store,
 };
 
 const LEASE: &str = "1800ms";
@@ -59,6 +59,34 @@ pub(crate) async fn two_instances_share_a_store(server: Options) {
     // Each renews leases from a thread of its own; that of the first has nothing to do any more.
     assert_eq!(deliver(&first, "evt_1").await.status, 200);
     assert_eq!(deliver(&second, "evt_2").await.status, 200);
+}
+
+pub(crate) async fn listeners_that_end_together_leave_the_connection_alone(server: Options) {
+    const DELIVERIES: usize = 20;
+    let server = server.start();
+    let runs = Count::new();
+    let also = runs.clone();
+    let second = listener("also", move |_| {
+        also.add();
+        async { Ok(()) }
+    });
+    let store = connect(&server.url()).await;
+    let webhooks =
+        assembled(store, LEASE, |builder| builder.listener(counting(&runs)).listener(second)).await;
+    assert_eq!(deliver(&webhooks, "evt_0").await.status, 200);
+    let connected = || -> usize {
+        let stats = server.command(&["INFO", "stats"]);
+        let count = stats.lines().find_map(|it| it.trim().strip_prefix("total_connections_received:"));
+        count.expect("a count").parse().expect("a number")
+    };
+
+    let before = connected();
+    for number in 1..=DELIVERIES {
+        assert_eq!(deliver(&webhooks, &format!("evt_{number}")).await.status, 200);
+    }
+
+    assert_eq!(runs.get(), 2 * (DELIVERIES + 1));
+    assert_eq!(connected() - before, 1, "the one that asks");
 }
 
 /// The claim, as soon as nobody has it.

@@ -68,5 +68,6 @@ on_every_server!(
     @client connections:
         a_connection_that_falls_silent_is_replaced,
         a_run_outlives_the_connection_that_renews_its_lease,
-        two_instances_share_a_store;
+        two_instances_share_a_store,
+        listeners_that_end_together_leave_the_connection_alone;
 );

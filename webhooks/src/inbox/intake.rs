@@ -107,8 +107,7 @@ impl StoredEvent {
             .with_id(DeliveryId::from_bits(self.delivery_id))
             .with_headers(headers::read(&self.headers))
             .with_received_at(self.received_at);
-        let key =
-            self.key.unwrap_or_else(|| EventKey::of_delivery(delivery.source(), delivery.id(), 0));
+        let key = self.key.unwrap_or_else(|| EventKey::of_delivery(delivery.source(), delivery.id(), 0));
         let event = NewEvent {
             delivery: Arc::new(delivery),
             verified: self.verified,

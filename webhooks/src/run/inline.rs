@@ -1,12 +1,13 @@
 //! Inline mode: claim, run, settle, while the provider waits for the answer.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use smallvec::SmallVec;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -69,6 +70,12 @@ pub(crate) enum Turn {
     Now,
     Wait,
 }
+
+/// What is still being recorded of the listeners that are through. Each says whether the claim is still ours.
+type Recording<'r> = FuturesUnordered<BoxFuture<'r, bool>>;
+
+/// The claim is another's now.
+struct ClaimLost;
 
 impl Inline {
     pub(crate) fn new(store: Arc<dyn DynStore>, options: InlineOptions) -> Self {
@@ -151,13 +158,17 @@ impl Inline {
     async fn run(&self, key: &EventKey, job: Job, grant: Grant, lease: Lease) -> Outcome {
         let event = job.event.claimed(grant.attempt);
         let mut ledger = Ledger::new(grant.settled);
-        let interrupted = tokio::select! {
+        let ran = tokio::select! {
             biased;
-            still_ours = self.run_listeners(&event, &job.audience, &mut ledger, job.timeout, Some((key, grant.token))) => {
-                if still_ours { None } else { Some(Outcome::LeaseLost) }
+            ran = self.run_listeners(&event, &job.audience, &mut ledger, job.timeout, Some((key, grant.token))) => {
+                ran.map_err(|ClaimLost| Outcome::LeaseLost)
             }
-            () = lease.lost() => Some(Outcome::LeaseLost),
-            () = self.life.cancelled() => Some(Outcome::ShuttingDown),
+            () = lease.lost() => Err(Outcome::LeaseLost),
+            () = self.life.cancelled() => Err(Outcome::ShuttingDown),
+        };
+        let (recording, interrupted) = match ran {
+            Ok(recording) => (recording, None),
+            Err(outcome) => (None, Some(outcome)),
         };
         if matches!(interrupted, Some(Outcome::LeaseLost)) {
             job.stats.lease_lost.increment();
@@ -168,7 +179,8 @@ impl Inline {
             ledger.interrupted();
         }
         let outcome = ledger.outcome();
-        match self.settle(key, grant.token, &ledger, job.retention, &lease).await {
+        let settling = self.settle(key, grant.token, &ledger, job.retention, &lease);
+        match while_recording(recording, settling).await {
             Ok(true) => interrupted.unwrap_or(outcome),
             Ok(false) => {
                 job.stats.lease_lost.increment();
@@ -186,48 +198,47 @@ impl Inline {
         }
     }
 
-    /// Runs, side by side, the listeners that are not through yet. `false`: the claim is another's now.
-    async fn run_listeners(
-        &self,
+    /// Runs, side by side, the listeners that are not through yet.
+    async fn run_listeners<'r>(
+        &'r self,
         event: &WebhookEvent,
         audience: &[Arc<Listener>],
         ledger: &mut Ledger,
         timeout: Duration,
-        claim: Option<(&EventKey, Token)>,
-    ) -> bool {
+        claim: Option<(&'r EventKey, Token)>,
+    ) -> Result<Option<Recording<'r>>, ClaimLost> {
         let policy = RetryPolicy { max_attempts: self.options.max_attempts };
         let judge = |result| verdict(&result, event.attempt(), policy);
         let pending: SmallVec<[_; 4]> = audience.iter().filter(|it| !ledger.is_through(&it.id)).collect();
         if let [listener] = pending[..] {
             ledger.enter(event, &listener.id, judge(runner::run(listener, event, timeout).await));
-            return true;
+            return Ok(None);
         }
         let mut runs: FuturesUnordered<_> = pending
             .iter()
             .map(|listener| async { (*listener, judge(runner::run(listener, event, timeout).await)) })
             .collect();
         // Side by side with the runs: a store that is slow to answer holds up no listener.
-        let mut records = FuturesUnordered::new();
+        let mut recording = Recording::new();
         loop {
             tokio::select! {
                 biased;
-                Some(ours) = records.next() => {
-                    let ours: bool = ours;
+                Some(ours) = recording.next() => {
                     if !ours {
-                        return false;
+                        return Err(ClaimLost);
                     }
                 }
                 Some((listener, verdict)) = runs.next() => {
                     // The last one is recorded by the settlement, and whatever is not recorded by then.
                     let fate = ledger.enter(event, &listener.id, verdict);
                     if runs.is_empty() {
-                        return true;
+                        return Ok(Some(recording));
                     }
                     if let (Some(fate), Some((key, token))) = (fate, claim) {
-                        records.push(self.record(key, token, fate.clone()));
+                        recording.push(self.record(key, token, fate.clone()).boxed());
                     }
                 }
-                else => return true,
+                else => return Ok(Some(recording)),
             }
         }
     }
@@ -306,6 +317,21 @@ impl Inline {
 impl std::fmt::Debug for Inline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Inline").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Settles, and meanwhile hears what the store answers to the records before. Nobody needs it any more; but a store that
+/// is left in the middle of an answer has to give its connection up, which others use too.
+async fn while_recording<T>(recording: Option<Recording<'_>>, settling: impl Future<Output = T>) -> T {
+    let Some(mut recording) = recording else { return settling.await };
+    let heard = async {
+        while recording.next().await.is_some() {}
+        pending::<std::convert::Infallible>().await
+    };
+    tokio::select! {
+        biased;
+        never = heard => match never {},
+        settled = settling => settled,
     }
 }
 
