@@ -38,7 +38,7 @@ pub enum Outcome {
     BodyTooLarge,
     /// The body is compressed.
     ContentEncoding,
-    /// The body did not arrive in time, or not whole.
+    /// The body did not arrive in time, or not whole. 503 and not 408: some providers never send again after a 4xx.
     BodyIncomplete,
     /// A listener failed and wants the delivery again, perhaps not before a time.
     Retry(Option<Duration>),
@@ -111,13 +111,13 @@ impl Outcome {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::BodyIncomplete => StatusCode::REQUEST_TIMEOUT,
             Self::Retry(None) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Retry(Some(_))
             | Self::Busy(_)
             | Self::LeaseLost
             | Self::StoreUnavailable
             | Self::StoreFull
+            | Self::BodyIncomplete
             | Self::Overloaded
             | Self::ShuttingDown
             | Self::Disabled => StatusCode::SERVICE_UNAVAILABLE,
@@ -177,7 +177,7 @@ impl Outcome {
         match self {
             Self::Retry(delay) => *delay,
             Self::Busy(delay) => Some(*delay),
-            Self::LeaseLost | Self::Overloaded => Some(Duration::from_secs(5)),
+            Self::LeaseLost | Self::BodyIncomplete | Self::Overloaded => Some(Duration::from_secs(5)),
             Self::StoreUnavailable
             | Self::StoreFull
             | Self::ShuttingDown
