@@ -66,6 +66,22 @@ fn a_file_that_cannot_be_read_is_the_only_problem() {
     assert!(!told.contains("canary"), "{told}");
 }
 
+#[test]
+fn a_variable_that_is_no_text_is_a_problem_if_it_is_ours() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = folder(&[("webhooks.toml", "[webhooks.sources.stripe]\nsecret = \"canary\"")]);
+    let address = format!("127.0.0.1:{}", free_port());
+    let no_text = OsStr::from_bytes(b"canary\xff");
+    let program = Program::built("with-axum").current_dir(folder.path()).env("ADDRESS", address);
+    let program = program.env("WEBHOOKS_HTTP__PATH", no_text).env("ELSEWHERE", no_text).start();
+    assert!(!program.wait(PATIENCE).success(), "it started");
+    let told = program.stderr().to_the_end().join("\n");
+    assert!(told.contains("the variable WEBHOOKS_HTTP__PATH is not UTF-8"), "{told}");
+    assert!(!told.contains("ELSEWHERE") && !told.contains("canary"), "{told}");
+}
+
 fn from_text(text: &str) -> Builder {
     Webhooks::builder().settings(text.parse().expect("TOML"))
 }

@@ -23,10 +23,7 @@ const NOT_SETTINGS: [&str; 3] = ["CONFIG", "PROFILE", "VECTORS"];
 pub(super) fn settings(variables: impl Iterator<Item = (String, String)>, written: &Dict) -> Strings {
     let mut dict = Dict::new();
     for (name, value) in variables {
-        let Some(key) = name.strip_prefix(PREFIX) else { continue };
-        if NOT_SETTINGS.contains(&key) || key.starts_with("TEST_") {
-            continue;
-        }
+        let Some(key) = key(&name) else { continue };
         let mut path: Vec<String> = key.split("__").map(str::to_lowercase).collect();
         if let [table, source, ..] = path.as_mut_slice()
             && table == "sources"
@@ -39,6 +36,16 @@ pub(super) fn settings(variables: impl Iterator<Item = (String, String)>, writte
     }
     let dict = Dict::from([("webhooks".to_owned(), Value::from(dict))]);
     Strings { name: NAME, dict }
+}
+
+/// Whether a variable of this name is a setting.
+pub(super) fn is_ours(name: &str) -> bool {
+    key(name).is_some()
+}
+
+/// What a variable sets.
+fn key(name: &str) -> Option<&str> {
+    name.strip_prefix(PREFIX).filter(|it| !NOT_SETTINGS.contains(it) && !it.starts_with("TEST_"))
 }
 
 fn insert(dict: &mut Dict, path: &[String], value: String, written: Option<&Dict>) {

@@ -1,5 +1,6 @@
 //! From figment to the tree, and from figment's errors to problems with places.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use figment::providers::{Format, Toml};
@@ -32,7 +33,21 @@ pub(crate) fn from_surroundings(problems: &Problems) -> Settings {
         Ok(FigmentValue::Dict(_, dict)) => dict,
         _ => Dict::new(),
     };
-    from_figment(&figment.merge(environment::settings(std::env::vars(), &written)), problems)
+    let variables = std::env::vars_os().filter_map(|it| legible(it, problems));
+    from_figment(&figment.merge(environment::settings(variables, &written)), problems)
+}
+
+/// A variable as text. One of ours that is none is a problem; others are nobody's concern here.
+fn legible((name, value): (OsString, OsString), problems: &Problems) -> Option<(String, String)> {
+    let name = name.into_string().ok()?;
+    match value.into_string() {
+        Ok(value) => Some((name, value)),
+        Err(_) if environment::is_ours(&name) => {
+            problems.add(format!("the variable {name} is not UTF-8"), "write it as UTF-8, or unset it");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 /// The tree under `webhooks` in the selected profile.
