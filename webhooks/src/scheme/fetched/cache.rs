@@ -148,6 +148,10 @@ impl<T: Send + Sync + 'static> Published<T> {
             }
         };
         let pending = fetch.boxed().shared();
+        // It goes on when the delivery that began it is given up: others wait for it, or will.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(pending.clone());
+        }
         state.pending.insert(name.to_owned(), Asked { pending: pending.clone(), since: now });
         Ok(Found::Pending(pending, stale))
     }
@@ -159,7 +163,7 @@ impl<T: Send + Sync + 'static> Published<T> {
 
 impl<T> State<T> {
     fn may_fetch(&mut self, name: &str, now: Moment) -> bool {
-        // Old failures, and fetches that everybody who waited has left.
+        // Old failures, and what came when nobody waited for it any more.
         self.pending.retain(|_, it| now.saturating_sub(it.since) < SPAN);
         let known = self.kept.contains_key(name);
         if known { &mut self.for_known } else { &mut self.for_strangers }.take(now)

@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
+use tokio::sync::Notify;
 
 use super::*;
 use crate::scheme::coded::tests::{headers, text, vectors};
@@ -15,12 +17,14 @@ use crate::{Delivery, Rejection, SourceName, Verified};
 struct Fixture {
     certificate: String,
     asked: Arc<Mutex<Vec<String>>>,
+    answered: Arc<Notify>,
 }
 
 impl KeyFetcher for Fixture {
     async fn fetch(&self, url: &str) -> io::Result<Bytes> {
         self.asked.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(url.to_owned());
         tokio::task::yield_now().await;
+        self.answered.notify_one();
         match self.certificate.as_str() {
             "" => Err(io::Error::other("nothing is here")),
             certificate => Ok(Bytes::copy_from_slice(certificate.as_bytes())),
@@ -35,6 +39,10 @@ fn validator(
 ) -> (Arc<dyn DynSignatureValidator>, Arc<Mutex<Vec<String>>>) {
     let fixture = Fixture { certificate: certificate.to_owned(), ..Fixture::default() };
     let asked = Arc::clone(&fixture.asked);
+    (bound(scheme, secrets, fixture), asked)
+}
+
+fn bound(scheme: Fetched, secrets: &[Secret], fixture: Fixture) -> Arc<dyn DynSignatureValidator> {
     let options = FetchedOptions {
         secrets,
         expected: &Expectations::default(),
@@ -42,8 +50,7 @@ fn validator(
         clock: Clock::default(),
         fetcher: Arc::new(fixture),
     };
-    let bound = scheme.bind(options);
-    (bound.unwrap_or_else(|problems| panic!("{problems:?}")), asked)
+    scheme.bind(options).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
 /// As it is received at the vector's time; a message of SNS within its own minute, whatever its collector's clock said.
@@ -118,4 +125,15 @@ async fn many_ask_and_one_fetches() {
     let refused = futures_util::future::join_all((0..50).map(|_| validator.validate_boxed(&message))).await;
     assert!(refused.iter().all(|it: &Result<Verified, _>| *it == Err(Rejection::KeysUnavailable)));
     assert_eq!(asked.lock().map(|it| it.len()).ok(), Some(1));
+}
+
+#[tokio::test]
+async fn a_fetch_goes_on_when_the_delivery_that_began_it_is_given_up() {
+    let fixture = Fixture::default();
+    let answered = Arc::clone(&fixture.answered);
+    let validator = bound(Fetched::Sns, &[], fixture);
+    let given_up = validator.validate_boxed(&message(&url(1))).now_or_never();
+    assert!(given_up.is_none());
+    let answered = tokio::time::timeout(Duration::from_secs(30), answered.notified()).await;
+    assert!(answered.is_ok(), "the vendor's answer was heard");
 }
