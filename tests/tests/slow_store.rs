@@ -29,6 +29,8 @@ enum Trouble {
     PassedOn(Mutex<Sender<()>>),
     /// Claims panic.
     Panics,
+    /// The first renewal panics; told is of each.
+    RenewalPanics(Count),
 }
 
 impl WebhookEventStore for Slow {
@@ -41,6 +43,10 @@ impl WebhookEventStore for Slow {
         if let Trouble::PassedOn(told) = &self.trouble {
             let _ = told.lock().expect("nobody panics in here").send(());
             return Ok(false);
+        }
+        if let Trouble::RenewalPanics(asked) = &self.trouble {
+            asked.add();
+            assert!(asked.get() > 1, "as a store must not");
         }
         self.store.renew(key, token, lease).await
     }
@@ -62,7 +68,9 @@ impl WebhookEventStore for Slow {
         tokio::time::sleep(Duration::from_millis(50)).await;
         match self.trouble {
             Trouble::PassedOn(_) => Ok(false),
-            Trouble::Notes(_) | Trouble::Panics => self.store.settle(key, token, settlement).await,
+            Trouble::Notes(_) | Trouble::Panics | Trouble::RenewalPanics(_) => {
+                self.store.settle(key, token, settlement).await
+            }
         }
     }
 
@@ -136,4 +144,22 @@ async fn a_store_that_panics_is_unavailable() {
         let reply = webhooks.process(event().into_request()).await;
         assert_eq!((reply.status.as_u16(), &*reason(&reply)), (503, "store_unavailable"));
     }
+}
+
+#[tokio::test]
+async fn a_renewal_that_panics_is_asked_for_again() {
+    let renewals = Count::new();
+    let asked = renewals.clone();
+    let work = listener("work", move |_| {
+        let asked = asked.clone();
+        async move {
+            asked.reach(3).await;
+            Ok(())
+        }
+    });
+    let trouble = Trouble::RenewalPanics(renewals);
+    let webhooks = builder("idempotency.lease = \"3s\"", trouble).listener(work).build().await;
+    let webhooks = webhooks.unwrap_or_else(|error| panic!("{error}"));
+    let reply = timeout(PATIENCE, webhooks.process(event().into_request())).await.expect("renewals go on");
+    assert_eq!(reply.status, 200);
 }

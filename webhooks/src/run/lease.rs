@@ -6,10 +6,12 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use slab::Slab;
 use tokio::sync::Notify;
 
@@ -97,6 +99,7 @@ impl<C: Claims> LeaseKeeper<C> {
         if let Err(error) = spawned {
             // Without renewal every run still ends with its first lease: safe, but short.
             tracing::error!(%error, "leases cannot be renewed: no thread for it could be started");
+            self.held.not_started();
         }
     }
 }
@@ -180,6 +183,7 @@ impl<C: Claims> Renewer<C> {
             Ok(runtime) => runtime,
             Err(error) => {
                 tracing::error!(%error, "leases cannot be renewed: no runtime for it could be started");
+                self.held.not_started();
                 return;
             }
         };
@@ -202,12 +206,15 @@ impl<C: Claims> Renewer<C> {
 
     async fn renew(&self, held: &Held<C::Claim>) {
         let asked_at = Instant::now();
-        let renewal = self.claims.renew(&held.claim, self.lease);
+        // A store of the user's may panic, and must not take the other leases with it.
+        let renewal =
+            AssertUnwindSafe(async { self.claims.renew(&held.claim, self.lease).await }).catch_unwind();
         // Bounded, for other leases are waiting: a renewal that takes this long is better asked for again.
         match tokio::time::timeout(self.lease / 6, renewal).await {
-            Ok(Ok(true)) => held.renewed(asked_at, self.lease),
-            Ok(Ok(false)) => held.lose(),
-            Ok(Err(error)) => self.failed(held, &error),
+            Ok(Ok(Ok(true))) => held.renewed(asked_at, self.lease),
+            Ok(Ok(Ok(false))) => held.lose(),
+            Ok(Ok(Err(error))) => self.failed(held, &error),
+            Ok(Err(_)) => self.failed(held, "the store panicked"),
             Err(_) => self.failed(held, "it did not answer in time"),
         }
     }
@@ -219,6 +226,11 @@ impl<C: Claims> Renewer<C> {
 }
 
 impl<T> HeldLeases<T> {
+    /// The next lease tries again.
+    fn not_started(&self) {
+        self.lock().started = false;
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
