@@ -303,3 +303,35 @@ async fn what_would_be_lent_a_secret_is_told_with_the_mistakes() {
          2. `webhooks.inline.timeuot` in webhooks.toml: unknown key\n    help: did you mean `timeout`?";
     assert_eq!(report, two);
 }
+
+#[tokio::test]
+async fn a_body_that_could_never_be_received() {
+    let found = problems(
+        "[webhooks]\nmax_buffered = \"16 MiB\"\n\
+         [webhooks.sources.github]\nsecret = \"hush\"\n[webhooks.sources.hmac]\nsecret = \"another\"\nmax_body = 0",
+    )
+    .await;
+    let two = [
+        "[webhooks.sources.github] in webhooks.toml: a body may have 26214400 bytes, but `webhooks.max_buffered` leaves \
+         room for 16777216: larger ones could never be received\n    help: raise `webhooks.max_buffered` to 26214400 or \
+         more, or lower the source's `max_body`",
+        "[webhooks.sources.hmac] in webhooks.toml: with a `max_body` of 0, no delivery is let in\n    help: write 1 or more",
+    ];
+    assert_eq!(found, two);
+}
+
+#[tokio::test]
+async fn one_name_for_two_validators_and_one_type_for_two_values() {
+    let file = SettingsFile::of("[webhooks.sources.hmac]\nvalidator = \"partner\"\n");
+    let validator = || webhooks::HmacSignatureValidator::new("hush");
+    let builder = file.builder().listeners(webhooks::listeners![everything]);
+    let builder = builder.validator("partner", validator()).validator("partner", validator());
+    let error = builder.state(1_u8).state(2_u8).state("other").build().await.expect_err("two problems");
+    let found: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
+    let two = [
+        "2 validators are called `partner`: .validator(…), .validator(…)\n    \
+         help: give each a name of its own, or remove all but one",
+        "more than one `u8` was given to .state(…)\n    help: give one, or wrap each in a type of its own",
+    ];
+    assert_eq!(found, two);
+}

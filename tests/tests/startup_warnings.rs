@@ -125,3 +125,65 @@ async fn a_secret_that_was_lent_is_warned_of() {
         "set it, or WEBHOOKS_SOURCES__STRIPE__SECRET, or `validator = \"none\"` to accept unsigned requests";
     assert_eq!(found, [format!("{what}\n    help: {help}")]);
 }
+
+#[tokio::test]
+async fn a_tolerance_that_does_nothing_is_warned_of() {
+    for (settings, why) in [
+        ("provider = \"github\"\nsecret = \"hush\"", Some("no time is signed")),
+        ("provider = \"stripe\"\nvalidator = \"none\"", Some("nothing is signed")),
+        ("provider = \"stripe\"\nsecret = \"whsec_a1\"", None),
+        ("provider = \"contentful\"\nsecret = \"hush\"", None),
+    ] {
+        let found = warnings(&format!("[webhooks.sources.shop]\ntolerance_seconds = 60\n{settings}")).await;
+        let found: Vec<_> = found.iter().filter(|it| it.contains("tolerance_seconds")).collect();
+        let expected = why.map(|why| {
+            format!(
+                "[webhooks.sources.shop] in webhooks.toml: `tolerance_seconds` does nothing here: {why}\n    help: remove it"
+            )
+        });
+        assert_eq!(found, expected.iter().collect::<Vec<_>>(), "{settings}");
+    }
+}
+
+const PARTICULAR: u32 = line!() + 2;
+#[webhook_listener(source = "hmac", retry(max_attempts = 3), order_by = "/customer", concurrency = 2)]
+async fn particular() {}
+
+#[tokio::test]
+async fn what_only_the_inbox_can_do_is_warned_of_without_one() {
+    let source = "[webhooks.sources.hmac]\nsecret = \"hush\"\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("inbox.db");
+    let inbox = format!("[webhooks.inbox]\nprovider = \"sqlite\"\npath = \"{}\"\n", path.display());
+    let inline = format!("{source}mode = \"inline\"\n{inbox}");
+    for (settings, why) in [
+        (source, "no inbox is configured"),
+        (&inline, "[webhooks.sources.hmac] in webhooks.toml has `mode = \"inline\"`"),
+    ] {
+        let file = SettingsFile::of(settings);
+        let found =
+            file.warnings(file.builder().listeners(webhooks::listeners![particular])).await.join("\n");
+        for (what, instead) in [
+            ("is ordered", "its events come as they come"),
+            ("has `retry(…)`", "an event is tried again when its provider sends it again"),
+            ("has `concurrency`", "as many of its events are handled at once as come"),
+        ] {
+            let label =
+                format!("`startup_warnings::particular` (tests/tests/startup_warnings.rs:{PARTICULAR})");
+            assert!(found.contains(&format!("listener {label} {what}, but {why}: {instead}")), "{found}");
+        }
+    }
+    let file = SettingsFile::of(&format!("{source}{inbox}"));
+    assert_eq!(file.warnings(file.builder().listeners(webhooks::listeners![particular])).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn claims_that_a_restart_forgets_do_not_matter_where_all_is_stored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("inbox.db");
+    let public = "[webhooks.http]\nbind = \"0.0.0.0:8080\"\n[webhooks.sources.hmac]\nsecret = \"hush\"\n";
+    let inbox = format!("{public}[webhooks.inbox]\nprovider = \"sqlite\"\npath = \"{}\"\n", path.display());
+    assert_eq!(warnings(&inbox).await, [""; 0]);
+    let found = warnings(public).await.join("\n");
+    assert!(found.contains("remembered in this process only"), "{found}");
+}

@@ -7,7 +7,7 @@ use super::effects;
 use super::inbox::Opened;
 use super::sources::Made;
 use super::webhooks::Webhooks;
-use super::{Parts, development, inbox, listeners, secrets, sources, stores, warnings};
+use super::{Parts, development, inbox, listeners, secrets, sources, stores, validators, warnings};
 use crate::error::Error;
 use crate::life::Upkeep;
 use crate::listener::bound::Listener;
@@ -47,11 +47,13 @@ pub(super) async fn webhooks(
     if legible {
         listeners::check_sources(&listeners, &config.source_names, &configured, &problems);
     }
+    validators::check_names(&parts, &problems);
     secrets::check_shared(&configured, &problems);
     warnings::look(&config, &configured, &listeners, &problems);
     let chosen = inbox::choose(&config, &configured, &listeners, &problems);
     let made = sources::make(&config, configured, &parts, &listeners, &problems);
-    let store = stores::choose(&config, parts.store.take(), &parts.clock, &problems).await;
+    let claims = made.sources.iter().any(|source| !chosen.contains(&source.name));
+    let store = stores::choose(&config, parts.store.take(), claims, &parts.clock, &problems).await;
     #[cfg(feature = "postgres")]
     let effects = effects::open(&config, &parts.states, &listeners, &made.sources, &problems).await;
     #[cfg(not(feature = "postgres"))]

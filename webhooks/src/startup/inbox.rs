@@ -18,6 +18,7 @@ use crate::inbox::worker::{Worker, WorkerOptions};
 use crate::inbox::{Access, Inbox, order, upkeep};
 use crate::life::Life;
 use crate::listener::bound::Listener;
+use crate::listener::options::Retry;
 use crate::problem::Problems;
 use crate::run::lease::LeaseKeeper;
 use crate::settings::config::Config;
@@ -179,24 +180,47 @@ fn check(listener: &Listener, config: &Config, sources: &[SourceConfig], problem
     if options.concurrency == Some(0) || options.retry.max_attempts == Some(0) {
         problems.add(format!("listener {} could never run", listener.label), "write 1 or more");
     }
-    if options.order_by.is_some() && config.inbox.is_none() {
+    let in_vain = [
+        (options.order_by.is_some(), "is ordered", "its events come as they come"),
+        (
+            options.retry != Retry::default(),
+            "has `retry(…)`",
+            "an event is tried again when its provider sends it again",
+        ),
+        (
+            options.concurrency.is_some(),
+            "has `concurrency`",
+            "as many of its events are handled at once as come",
+        ),
+    ];
+    let in_vain = in_vain.into_iter().filter(|(asked_for, ..)| *asked_for);
+    for (_, what, instead) in in_vain {
+        warn_without_inbox(listener, what, instead, config, sources, problems);
+    }
+}
+
+/// Notes what a listener asks for that only the inbox can give.
+fn warn_without_inbox(
+    listener: &Listener,
+    what: &str,
+    instead: &str,
+    config: &Config,
+    sources: &[SourceConfig],
+    problems: &Problems,
+) {
+    let label = &listener.label;
+    if config.inbox.is_none() {
         problems.warn(
-            format!(
-                "listener {} is ordered, but no inbox is configured: its events come as they come",
-                listener.label
-            ),
+            format!("listener {label} {what}, but no inbox is configured: {instead}"),
             "set `webhooks.inbox.provider = \"sqlite\"`",
         );
+        return;
     }
     let hears =
         |source: &&SourceConfig| listener.source.as_deref().is_none_or(|it| it == source.name.as_str());
-    let inline = sources.iter().filter(|it| it.inbox == Some(false)).filter(hears);
-    for source in inline.filter(|_| options.order_by.is_some() && config.inbox.is_some()) {
+    for source in sources.iter().filter(|it| it.inbox == Some(false)).filter(hears) {
         problems.warn(
-            format!(
-                "listener {} is ordered, but {} has `mode = \"inline\"`: its events come as they come",
-                listener.label, source.place
-            ),
+            format!("listener {label} {what}, but {} has `mode = \"inline\"`: {instead}", source.place),
             "leave `mode` out: with an inbox, its deliveries are then stored first",
         );
     }

@@ -19,6 +19,7 @@ use crate::stats::ListenerStats;
 /// Binds every listener to its state. What is missing or wrong is noted.
 pub(super) fn bind(parts: &mut Parts, problems: &Problems) -> Vec<Arc<Listener>> {
     check_any(parts, problems);
+    parts.states.check(problems);
     let mut functions = std::mem::take(&mut parts.functions);
     // Registered by itself and named explicitly too, a function is still one listener.
     // A macro of the user's may make several on one line, each in a module of its own.

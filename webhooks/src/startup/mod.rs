@@ -38,6 +38,7 @@ mod listeners;
 mod secrets;
 mod sources;
 mod stores;
+mod validators;
 mod warnings;
 
 pub(crate) use inbox::look_in as open_inbox;

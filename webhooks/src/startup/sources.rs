@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use super::Parts;
 use super::development::{self, SampleRequest};
-use super::fetching;
+use super::{fetching, validators};
 use crate::document::quoted_list;
 use crate::listener::bound::Listener;
 use crate::listener::routes::Routes;
-use crate::listener::validators::{self, DynValidator, Secrets};
-use crate::problem::{Problem, Problems, unknown_word};
-use crate::scheme::{
-    BindOptions, BodyCoverage, DynSignatureValidator, KeyOwner, Provider, SecretProblem, Verifier,
-};
+use crate::problem::{Problem, Problems};
+use crate::scheme::{BindOptions, BodyCoverage, KeyOwner, Provider, SecretProblem, Verifier};
 use crate::seen::gate::Gate;
 use crate::settings::config::Config;
 use crate::settings::source::{SourceConfig, ValidatorChoice};
@@ -52,7 +49,10 @@ pub(super) fn make(
             let sample = development::sample(&config.http, &source, verifier, listeners);
             made.development.push((problem, sample));
         }
-        made.sources.push(Arc::new(finish(config, source, verification, listeners)));
+        let place = source.place.clone();
+        let source = finish(config, source, verification, listeners);
+        check_room(config, &source, &place, problems);
+        made.sources.push(Arc::new(source));
     }
     made
 }
@@ -96,6 +96,22 @@ fn finish(
         gate: Gate::default(),
         name: source.name,
         verification,
+    }
+}
+
+/// A body that does not fit into what all of them may take together could never be received.
+fn check_room(config: &Config, source: &Source, place: &str, problems: &Problems) {
+    let (most, room) = (source.max_body, config.limits.max_buffered);
+    if most == 0 {
+        problems.add(format!("{place}: with a `max_body` of 0, no delivery is let in"), "write 1 or more");
+    } else if most > room {
+        problems.add(
+            format!(
+                "{place}: a body may have {most} bytes, but `webhooks.max_buffered` leaves room for {room}: larger ones could \
+                 never be received"
+            ),
+            format!("raise `webhooks.max_buffered` to {most} or more, or lower the source's `max_body`"),
+        );
     }
 }
 
@@ -197,8 +213,9 @@ fn verification(
             );
             Some(Verification::Unsigned)
         }
-        ValidatorChoice::Named(name) => named(name, source, parts, problems)
-            .map(|it| Verification::Validator(checked(it.0, source, problems))),
+        ValidatorChoice::Named(name) => {
+            validators::named(name, source, parts, problems).map(Verification::Validator)
+        }
         ValidatorChoice::Scheme => {
             let options = BindOptions {
                 public_url: source.public_url.clone().or_else(|| config.http.public_url.clone()),
@@ -243,54 +260,6 @@ fn report(source: &SourceConfig, flaws: Vec<SecretProblem>, problems: &Problems)
         };
         problems.add(format!("{place}: {}", flaw.what), flaw.help);
     }
-}
-
-fn named(name: &str, source: &SourceConfig, parts: &Parts, problems: &Problems) -> Option<DynValidator> {
-    if let Some((_, validator)) = parts.validators.iter().find(|(known, _)| known == name) {
-        return Some(validator.clone());
-    }
-    let registered = if parts.registered_validators { validators::registered() } else { Vec::new() };
-    let Some(registration) = registered.iter().find(|it| it.name == name) else {
-        let known =
-            registered.iter().map(|it| it.name).chain(parts.validators.iter().map(|(name, _)| name.as_str()));
-        let help = "register it with #[webhook_validator] or .validator(…), or leave `validator` out: the provider's own \
-                    scheme is then used";
-        let says = format!("{}: no validator is called", source.place);
-        let Problem { what, help } = unknown_word(&says, name, known.chain(["none"]), help);
-        problems.add(what, help);
-        return None;
-    };
-    match (registration.build)(Secrets::new(source.secrets.clone())) {
-        Ok(validator) => Some(validator),
-        Err(error) => {
-            problems.add(
-                format!(
-                    "{}: its validator `{name}` ({}:{}) refuses",
-                    source.place, registration.file, registration.line
-                ),
-                error,
-            );
-            None
-        }
-    }
-}
-
-/// The validator; what is wrong with it is noted.
-fn checked(
-    validator: Arc<dyn DynSignatureValidator>,
-    source: &SourceConfig,
-    problems: &Problems,
-) -> Arc<dyn DynSignatureValidator> {
-    for Problem { what, help } in validator.problems() {
-        problems.add(format!("{}: its validator can verify nothing: {what}", source.place), help);
-    }
-    if validator.accepts_everyone() {
-        problems.warn(
-            format!("{} accepts unsigned requests: anyone can send it anything", source.place),
-            "give it a validator that knows a secret",
-        );
-    }
-    validator
 }
 
 /// In development, a source without a secret gets a random one for the life of the process. Returned is what would be

@@ -8,10 +8,12 @@ use crate::problem::{Problem, Problems};
 use crate::settings::config::{Config, StoreKind};
 use crate::store::{self, DynStore, InMemoryWebhookEventStore, StoreError};
 
-/// The store that the settings choose, unless one was given. `None`: it cannot be used, and why is noted.
+/// The store that the settings choose, unless one was given; `claims` are asked for where a source does without the
+/// inbox. `None`: it cannot be used, and why is noted.
 pub(super) async fn choose(
     config: &Config,
     given: Option<Arc<dyn DynStore>>,
+    claims: bool,
     clock: &Clock,
     problems: &Problems,
 ) -> Option<Arc<dyn DynStore>> {
@@ -30,7 +32,9 @@ pub(super) async fn choose(
             return None;
         }
     }
-    if store.forgets_on_restart() && !is_loopback(&config.http.bind) {
+    // Who serves it by a server of their own says nothing of the address, but hardly builds it for debugging.
+    let is_at_work = !is_loopback(&config.http.bind) || !cfg!(debug_assertions);
+    if store.forgets_on_restart() && claims && is_at_work {
         problems.warn(
             "what was handled is remembered in this process only, and forgotten when it restarts",
             "set `webhooks.idempotency.provider = \"redis\"`",

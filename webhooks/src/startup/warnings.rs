@@ -34,6 +34,7 @@ pub(super) fn look(
             deadline(source, problems);
         }
         replay_guard(source, problems);
+        tolerance(source, problems);
         for listener in heard.iter().filter(|it| it.source.is_some()) {
             event_names(source, listener, problems);
         }
@@ -109,6 +110,18 @@ fn replay_guard(source: &SourceConfig, problems: &Problems) {
         return;
     };
     problems.warn(format!("{}: `replay_guard` does nothing here: {why}", source.place), help);
+}
+
+/// A tolerance is for times that are signed.
+fn tolerance(source: &SourceConfig, problems: &Problems) {
+    let why = match source.validator {
+        _ if source.tolerance.is_none() => return,
+        ValidatorChoice::None => "nothing is signed",
+        ValidatorChoice::Named(_) => "its validator does not know of it",
+        ValidatorChoice::Scheme if source.provider.signature.validity(None).is_some() => return,
+        ValidatorChoice::Scheme => "no time is signed",
+    };
+    problems.warn(format!("{}: `tolerance_seconds` does nothing here: {why}", source.place), "remove it");
 }
 
 /// Notes event names that the provider's list does not contain, where there is a list.

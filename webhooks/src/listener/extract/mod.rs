@@ -12,8 +12,8 @@
 //!
 //! An argument of your own implements [`FromEvent`].
 
-use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::any::{Any, TypeId, type_name};
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -142,15 +142,29 @@ impl std::fmt::Debug for Bind<'_> {
 
 /// The values given to `.state(…)`, one per type.
 #[derive(Default)]
-pub(crate) struct States(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
+pub(crate) struct States {
+    values: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    /// The types of which there is more than one.
+    repeated: BTreeSet<&'static str>,
+}
 
 impl States {
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: Arc<T>) {
-        self.0.insert(TypeId::of::<T>(), value);
+        if self.values.insert(TypeId::of::<T>(), value).is_some() {
+            self.repeated.insert(type_name::<T>());
+        }
     }
 
     pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.0.get(&TypeId::of::<T>()).cloned().and_then(|it| it.downcast().ok())
+        self.values.get(&TypeId::of::<T>()).cloned().and_then(|it| it.downcast().ok())
+    }
+
+    /// Notes types of which several values were given: which of them a listener gets must not be left to chance.
+    pub(crate) fn check(&self, problems: &Problems) {
+        for name in &self.repeated {
+            let what = format!("more than one `{}` was given to .state(…)", short_type_name(name));
+            problems.add(what, "give one, or wrap each in a type of its own");
+        }
     }
 }
 
