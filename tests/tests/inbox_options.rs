@@ -285,3 +285,36 @@ async fn a_batch_is_stored_in_one_piece_and_each_event_handled() {
     assert_eq!(recorder.heard().len(), 6, "only the one that was not known");
     assert_eq!(inbox(&webhooks).list(Selection::new()).await.expect("an inbox").len(), 5);
 }
+
+#[tokio::test]
+async fn a_secret_that_stands_in_the_body_is_not_stored() {
+    const TABLES: &str = r#"
+        [sources.microsoft-graph]
+        secret = "canary-of-graph"
+        [sources.own]
+        secret = "canary-of-our-own"
+        scheme.signature = { json = "$.auth.token", algorithm = "token" }
+        scheme.identity = { id = "$.id", type = "$.type" }"#;
+    let graph =
+        r#"{"value":[{"id":"1","changeType":"updated","clientState":"canary-of-graph","resource":"me"}]}"#;
+    let own = r#"{"auth":{"token":"canary-of-our-own"},"id":"2","type":"paid"}"#;
+    for folder in [InboxFolder::new(), InboxFolder::in_postgres()] {
+        let inside = Inside::with(folder.sources_and(TABLES)).await;
+        for (source, body) in [("microsoft-graph", graph), ("own", own)] {
+            assert_eq!(inside.send(Post::to(source).body(body)).await.status, 200);
+        }
+        settled(&inbox(&inside.webhooks)).await;
+
+        let stored = folder.bytes();
+        let holds = |text: &str| stored.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(holds("changeType") && holds("paid"), "the events themselves are there");
+        assert!(!holds("canary"));
+        let mut heard: Vec<_> = inside.heard().iter().map(|it| it.payload().clone()).collect();
+        heard.sort();
+        let expected = [
+            r#"{"auth":{"token":"*****************"},"id":"2","type":"paid"}"#,
+            r#"{"id":"1","changeType":"updated","clientState":"***************","resource":"me"}"#,
+        ];
+        assert_eq!(heard, expected);
+    }
+}

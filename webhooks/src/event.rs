@@ -81,7 +81,8 @@ impl WebhookEvent {
         &self.0.payload
     }
 
-    /// The whole body of the delivery, byte for byte as it was signed.
+    /// The whole body of the delivery, byte for byte as it was signed. Out of the inbox, a secret that it held is blanked:
+    /// Microsoft Graph's `clientState` is one.
     pub fn body(&self) -> &Bytes {
         self.0.delivery.body()
     }

@@ -1,10 +1,14 @@
 //! What is sent back.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// What is sent back for a delivery, in the terms of the `http` crate.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// `Debug` prints the body of a refusal, which says why; of any other, its size.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The status code.
     pub status: StatusCode,
@@ -34,5 +38,18 @@ impl Reply {
         self.headers.insert(http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         self.body = body.into();
         self
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut reply = f.debug_struct("Reply");
+        reply.field("status", &self.status).field("headers", &self.headers);
+        // What a provider's handshake is answered may be a secret.
+        match self.status.is_success() {
+            true => reply.field("body_bytes", &self.body.len()),
+            false => reply.field("body", &self.body),
+        };
+        reply.finish()
     }
 }

@@ -16,8 +16,8 @@ use crate::rejection::{Malformed, Rejection};
 use crate::reply::Reply;
 use crate::run::inline::{Binding, Job};
 use crate::scheme::{
-    Acknowledgement, DynSignatureValidator, Expectations, Handshake, Identity, Part, Stage, Verified,
-    Verifier,
+    Acknowledgement, DynSignatureValidator, Expectations, Handshake, Identity, Part, Stage, TokenInBody,
+    Verified, Verifier,
 };
 use crate::seen::gate::Gate;
 use crate::stats::SourceStats;
@@ -44,6 +44,8 @@ pub(crate) struct Source {
     pub(crate) content_is_signed: bool,
     /// Headers whose values prove who sent a delivery, and are never stored.
     pub(crate) credential_headers: Vec<HeaderName>,
+    /// The same in bodies, which are stored without it.
+    pub(crate) token_in_body: Option<TokenInBody>,
     pub(crate) routes: Routes,
     pub(crate) methods: Vec<Method>,
     /// Statuses that the provider wants to see, where the usual ones will not do.

@@ -16,6 +16,7 @@ use crate::metrics::{self, Gauge};
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
 use crate::run::inline::Job;
+use crate::scheme::TokenInBody;
 
 /// Stores the deliveries of the sources that use the inbox.
 pub(crate) struct Intake {
@@ -33,6 +34,7 @@ pub(crate) struct Intake {
 #[derive(Debug)]
 pub(crate) struct StoredSource {
     pub(crate) kept: KeptHeaders,
+    pub(crate) token_in_body: Option<TokenInBody>,
     /// Whether a delivery may hold several events.
     pub(crate) is_batch: bool,
 }
@@ -78,7 +80,7 @@ impl Intake {
             received_at: delivery.received_at(),
             verified,
             headers: source.kept.write(delivery.headers()),
-            body: delivery.body().clone(),
+            body: source.stored_body(delivery.body()),
             tokens,
             events: events.into_iter().map(|job| entry(&delivery, source.is_batch, job)).collect(),
         };
@@ -91,6 +93,13 @@ impl Intake {
             }
             Err(error) => refused(&error),
         }
+    }
+}
+
+impl StoredSource {
+    /// The body as it is stored: without a secret that it holds.
+    fn stored_body(&self, body: &Bytes) -> Bytes {
+        self.token_in_body.as_ref().map_or_else(|| body.clone(), |token| token.blanked(body))
     }
 }
 

@@ -21,6 +21,7 @@ mod sample;
 mod signature;
 #[cfg(feature = "test-util")]
 mod signer;
+mod token_in_body;
 mod validator;
 
 pub(crate) use challenge::{Handshake, Stage};
@@ -42,6 +43,7 @@ pub(crate) use signature::RsaKeys;
 pub(crate) use signature::{BindOptions, SecretProblem, SignatureScheme, Verifier, placeholder};
 #[cfg(feature = "test-util")]
 pub(crate) use signer::{ProviderKey, Signer};
+pub(crate) use token_in_body::TokenInBody;
 pub(crate) use validator::DynSignatureValidator;
 pub use validator::{SignatureValidator, Verified};
 

@@ -126,7 +126,8 @@ pub(super) fn staff(
             let of_provider = source.identity.headers();
             let more = asked_for.iter().map(String::as_str).chain(of_provider.iter().map(|it| it.as_str()));
             let kept = KeptHeaders::new(more, &source.credential_headers);
-            (source.name.clone(), StoredSource { kept, is_batch: source.identity.is_batch() })
+            let (token_in_body, is_batch) = (source.token_in_body.clone(), source.identity.is_batch());
+            (source.name.clone(), StoredSource { kept, token_in_body, is_batch })
         })
         .collect();
     StaffedInbox {

@@ -80,6 +80,7 @@ fn finish(
         expected: source.expected,
         identity: if source.batch { identity } else { identity.without_batch() },
         credential_headers: provider.credential_headers.clone(),
+        token_in_body: provider.signature.token_in_body(),
         methods: provider.methods(),
         acknowledgement: provider.acknowledgement.clone(),
         max_body: source

@@ -137,7 +137,10 @@ impl Handshake {
         let bound = self.rules.iter().find(|it| it.rule.store && self.matches(&it.rule, delivery))?;
         let offer = || {
             let secret = bound.rule.input(delivery)?.ok_or(Malformed::Challenge)?;
-            Ok((Secret::new(secret), bound.rule.reply(delivery, None)?))
+            let mut reply = bound.rule.reply(delivery, None)?;
+            // It may hold the secret, which must not be printed with it.
+            reply.headers.values_mut().for_each(|value| value.set_sensitive(true));
+            Ok((Secret::new(secret), reply))
         };
         Some(offer())
     }

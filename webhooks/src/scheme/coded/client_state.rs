@@ -13,6 +13,7 @@ use crate::rejection::Rejection;
 use crate::scheme::json::{self, Extract, Flaw, JsonPath};
 use crate::scheme::request::Request;
 use crate::scheme::signature::{SecretForm, SecretProblem, Signed};
+use crate::scheme::token_in_body::TokenInBody;
 use crate::scheme::validator::Verified;
 use crate::secret::Secret;
 
@@ -27,6 +28,11 @@ pub(super) struct ClientStateVerifier {
     states: Vec<Vec<u8>>,
     document: Extract,
     notification: Extract,
+}
+
+/// Every notification holds the secret.
+pub(in crate::scheme) fn token_in_body() -> Option<TokenInBody> {
+    Some(TokenInBody::in_each(&JsonPath::parse(NOTIFICATIONS)?, &JsonPath::parse(SECRET)?))
 }
 
 impl ClientStateVerifier {

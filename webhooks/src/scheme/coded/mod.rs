@@ -2,7 +2,7 @@
 
 mod adyen;
 mod braintree;
-mod client_state;
+pub(super) mod client_state;
 mod contentful;
 pub(super) mod jwt;
 mod monday;

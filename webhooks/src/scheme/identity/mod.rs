@@ -139,6 +139,7 @@ impl Identity {
     }
 
     /// Whether an event may come without an id.
+    #[cfg(feature = "postgres")]
     pub(crate) fn may_lack_id(&self) -> bool {
         !self.has_id() || self.plan.id.optional
     }

@@ -25,10 +25,11 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::coded::Coded;
+use super::coded::{Coded, client_state};
 use super::fetched::Fetched;
 #[cfg(feature = "test-util")]
 use super::json::JsonPath;
+use super::token_in_body::TokenInBody;
 use crate::secret::Secret;
 
 use place::Place;
@@ -135,6 +136,18 @@ impl SignatureScheme {
             Self::Coded(it) => it.credential_header().into_iter().collect(),
             Self::Fetched(it) => it.credential_header().into_iter().collect(),
             Self::Unsigned => Vec::new(),
+        }
+    }
+
+    /// Where the secret itself stands in the body, if it does.
+    pub(crate) fn token_in_body(&self) -> Option<TokenInBody> {
+        match self {
+            Self::Declared(it) if it.algorithm == Algorithm::Token => {
+                let mut paths = it.places.iter().filter_map(Place::json).peekable();
+                paths.peek().is_some().then(|| TokenInBody::at(paths))
+            }
+            Self::Coded(Coded::ClientState) => client_state::token_in_body(),
+            Self::Declared(_) | Self::Coded(_) | Self::Fetched(_) | Self::Unsigned => None,
         }
     }
 

@@ -50,6 +50,11 @@ impl Place {
         }
     }
 
+    /// The path, if it is one in the body.
+    pub(super) fn json(&self) -> Option<&JsonPath> {
+        if let Self::Json(path) = self { Some(path) } else { None }
+    }
+
     /// Every header that this place can be.
     pub(super) fn headers(&self) -> Vec<HeaderName> {
         match self {
