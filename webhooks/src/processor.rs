@@ -148,7 +148,7 @@ impl WebhookProcessor {
 
     /// Ends a request that named nothing that is here.
     fn astray(&self, id: DeliveryId, outcome: Outcome, began: Instant) -> Reply {
-        self.0.seen.delivery(None, id, &outcome, Cause::Stranger, began.elapsed());
+        self.0.seen.delivery(None, id, &outcome, Cause::Stranger, began);
         outcome.into_reply(id)
     }
 }
@@ -195,8 +195,10 @@ impl Core {
     /// Every admitted delivery ends here: counted and logged.
     fn end(&self, admission: &Admission, outcome: &Outcome, cause: Cause) {
         let Admission { source, id, began, span, .. } = admission;
-        span.record("outcome", outcome.label()).record("status", source.status(outcome).as_u16());
-        span.in_scope(|| self.seen.delivery(Some(source), *id, outcome, cause, began.elapsed()));
+        if !span.is_disabled() {
+            span.record("outcome", outcome.label()).record("status", source.status(outcome).as_u16());
+        }
+        span.in_scope(|| self.seen.delivery(Some(source), *id, outcome, cause, *began));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every delivery's fate: counted, and told in one structured line.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use crate::clock::Clock;
 use crate::delivery::DeliveryId;
@@ -58,19 +58,20 @@ impl Seen {
         id: DeliveryId,
         outcome: &Outcome,
         cause: Cause,
-        took: Duration,
+        began: Instant,
     ) {
         let (name, stats, gate) = match source {
             Some(source) => (source.name.as_str(), &*source.stats, &source.gate),
             None => ("unknown", &self.astray, &self.gate),
         };
-        stats.record(outcome, took);
+        stats.record(outcome, began);
         #[cfg(feature = "test-util")]
         self.witness.iter().for_each(|witness| witness.outcome(id, outcome));
         // As it is answered: some providers want to see another than the usual one.
         let status = source.map_or_else(|| outcome.status(), |it| it.status(outcome)).as_u16();
         let reason = outcome.reason();
-        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        // Looked at only where somebody listens: a clock is dear.
+        let took_us = || u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let outcome_label = outcome.label();
         let held_back = match cause {
             Cause::Known => None,
@@ -81,15 +82,15 @@ impl Seen {
         };
         if outcome.is_success() {
             tracing::info!(
-                source = name, delivery = %id, outcome = outcome_label, reason, status, took_us, held_back, "delivery"
+                source = name, delivery = %id, outcome = outcome_label, reason, status, took_us = took_us(), held_back, "delivery"
             );
         } else if held_back.is_some() {
             tracing::warn!(
-                source = name, delivery = %id, outcome = outcome_label, reason, status, took_us, held_back,
+                source = name, delivery = %id, outcome = outcome_label, reason, status, took_us = took_us(), held_back,
                 "delivery refused"
             );
         } else {
-            tracing::warn!(source = name, delivery = %id, outcome = outcome_label, reason, status, took_us, "delivery");
+            tracing::warn!(source = name, delivery = %id, outcome = outcome_label, reason, status, took_us = took_us(), "delivery");
         }
     }
 }

@@ -4,7 +4,7 @@
 //! metrics, if there are any.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::metrics::{self, Gauge, Histogram, Stopwatch};
 use crate::outcome::Outcome;
@@ -78,9 +78,9 @@ impl SourceStats {
         }
     }
 
-    pub(crate) fn record(&self, outcome: &Outcome, took: Duration) {
+    pub(crate) fn record(&self, outcome: &Outcome, began: Instant) {
         self.outcomes[outcome.index()].increment();
-        self.took.record(took);
+        self.took.record_since_instant(began);
         let Outcome::Rejected(rejection) = outcome else { return };
         self.rejections[rejection.index()].increment();
         if *rejection == Rejection::TokenReused {

@@ -1,6 +1,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use smallvec::SmallVec;
 
 use super::*;
 use crate::delivery::{Delivery, SourceName};
@@ -361,7 +362,7 @@ fn identify(name: &str, headers: &[(&'static str, &str)], body: &str) -> Result<
     for (name, value) in headers {
         set(&mut map, name, value);
     }
-    known(name).identity.identify(&delivery(body).with_headers(map))
+    known(name).identity.identify(&delivery(body).with_headers(map)).map(SmallVec::into_vec)
 }
 
 fn one(name: &str, headers: &[(&'static str, &str)], body: &str) -> (Option<String>, String, String) {

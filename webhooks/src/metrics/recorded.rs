@@ -1,6 +1,6 @@
 //! Handles that tell the process's recorder.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use metrics::{Key, KeyName, Label, Level, Metadata, SharedString, with_recorder};
 
@@ -86,12 +86,13 @@ impl Histogram {
         Self(with_recorder(|recorder| recorder.register_histogram(&key(name, labels), &METADATA)))
     }
 
-    pub(crate) fn record(&self, took: Duration) {
-        self.0.record(took.as_secs_f64());
+    pub(crate) fn record_since(&self, began: &Stopwatch) {
+        self.record_since_instant(began.0);
     }
 
-    pub(crate) fn record_since(&self, began: &Stopwatch) {
-        self.record(began.0.elapsed());
+    /// For what is timed for the log too.
+    pub(crate) fn record_since_instant(&self, began: Instant) {
+        self.0.record(began.elapsed().as_secs_f64());
     }
 }
 

@@ -3,6 +3,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method};
 
+use super::identity::Parts;
 use super::*;
 use crate::delivery::{Delivery, SourceName};
 use crate::document::{Node, Origin, TableReader, Value};
@@ -171,7 +172,7 @@ fn batches_are_split() {
         seen,
         [(Some("1"), "a", &br#"{"id":1,"type":"a"}"#[..]), (Some("d#1"), "t", &br#"{"n":2}"#[..])]
     );
-    assert_eq!(identity.identify(&delivery(r#"{"events":[]}"#)), Ok(Vec::new()));
+    assert_eq!(identity.identify(&delivery(r#"{"events":[]}"#)), Ok(Parts::new()));
     assert_eq!(identity.identify(&delivery(r#"{"events":{}}"#)), Err(Malformed::BatchMissing));
     let whole = identity.without_batch().identify(&delivery(body)).expect("one event");
     assert_eq!((whole.len(), whole[0].id.as_deref(), whole[0].event_type.as_str()), (1, Some("d"), "t"));

@@ -1,7 +1,7 @@
 //! The store of a single process: bounded, a few dozen bytes a key, forgotten at restart.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::{
@@ -9,8 +9,11 @@ use super::{
     WebhookEventStore,
 };
 use crate::clock::{Clock, Moment};
-use shard::{Active, Shard, Standing};
+use active::{Active, ActiveKeys, Standing};
+use completed::Completed;
+use shard::Shard;
 
+mod active;
 mod completed;
 mod shard;
 
@@ -20,7 +23,9 @@ mod shard;
 /// event early would mean handling it twice. A live claim is never evicted.
 #[derive(Debug)]
 pub struct InMemoryWebhookEventStore {
-    shards: Box<[Mutex<Shard>]>,
+    /// Always locked before `completed`.
+    active: Box<[Mutex<ActiveKeys>]>,
+    completed: Box<[Mutex<Completed>]>,
     /// Unexpired keys, all shards. Expired ones are found when their shard is next used.
     keys: AtomicUsize,
     max_keys: usize,
@@ -32,13 +37,17 @@ impl InMemoryWebhookEventStore {
     /// How many keys are held unless told otherwise.
     pub const DEFAULT_MAX_KEYS: usize = 1_000_000;
 
-    /// Many shards, each small: what must be done at once (growing a table) is then never much.
-    const SHARDS: usize = 256;
+    /// Many, each small: what must be done at once (growing a table) is then never much.
+    const COMPLETED: usize = 256;
+
+    /// Few, so that they are in the processor's cache: each event needs one of them, and holds it for a moment.
+    const ACTIVE: usize = 16;
 
     /// A store of up to a million keys.
     pub fn new() -> Self {
         Self {
-            shards: (0..Self::SHARDS).map(|_| Mutex::default()).collect(),
+            active: (0..Self::ACTIVE).map(|_| Mutex::default()).collect(),
+            completed: (0..Self::COMPLETED).map(|_| Mutex::default()).collect(),
             keys: AtomicUsize::new(0),
             max_keys: Self::DEFAULT_MAX_KEYS,
             evict_oldest: false,
@@ -79,12 +88,15 @@ impl InMemoryWebhookEventStore {
     }
 
     /// Runs `act` on the key's shard, after what has expired there was dropped.
-    fn with<T>(&self, key: &EventKey, act: impl FnOnce(&mut Shard, u128, Moment) -> T) -> T {
+    fn with<T>(&self, key: &EventKey, act: impl FnOnce(&mut Shard<'_>, u128, Moment) -> T) -> T {
         let short = key.short();
         let now = self.clock.monotonic();
-        let shard = &self.shards[(short % Self::SHARDS as u128) as usize];
-        // A poisoned shard is still consistent: nothing between two of its changes can panic.
-        let mut shard = shard.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // The lowest bits; the highest are the tables' hashes.
+        let place = short as usize;
+        let mut shard = Shard {
+            active: lock(&self.active[place % Self::ACTIVE]),
+            completed: lock(&self.completed[place % Self::COMPLETED]),
+        };
         let before = shard.len();
         shard.expire(now);
         let result = act(&mut shard, short, now);
@@ -100,10 +112,10 @@ impl InMemoryWebhookEventStore {
 
     fn claim_now(&self, key: &EventKey, terms: &ClaimTerms) -> Result<Claim, StoreError> {
         self.with(key, |shard, short, now| {
-            if let Some(active) = shard.get_mut(short) {
+            if let Some(active) = shard.active.get_mut(short) {
                 let claim = reclaim(active, terms, now);
                 if !matches!(claim, Claim::Busy { .. }) {
-                    shard.keep(short, terms.retention.max(terms.lease), now);
+                    shard.active.keep(short, terms.retention.max(terms.lease), now);
                 }
                 return Ok(claim);
             }
@@ -114,20 +126,24 @@ impl InMemoryWebhookEventStore {
                 return Err(StoreError::Full);
             }
             let token = Token::random();
-            shard.insert(short, token, terms, now);
+            shard.active.insert(short, token, terms, now);
             Ok(Claim::Granted(Grant { token, attempt: 1, settled: Vec::new() }))
         })
     }
 
     /// Whether a key may be added to a full store after all: what has expired elsewhere is dropped, or, if that was
     /// asked for, this shard's oldest completed event, or another's if it has none.
-    fn make_room(&self, shard: &mut Shard, now: Moment) -> bool {
+    fn make_room(&self, shard: &mut Shard<'_>, now: Moment) -> bool {
         let mut freed = 0;
-        for other in &self.shards {
-            // The caller's own shard is locked, and already swept.
-            let Ok(mut other) = other.try_lock() else { continue };
+        // The caller's own shard is locked, and already swept.
+        for mut other in self.active.iter().filter_map(|it| it.try_lock().ok()) {
             let before = other.len();
-            other.expire(now);
+            other.expire(now, Shard::EXPIRED_AT_ONCE);
+            freed += before - other.len();
+        }
+        for mut other in self.completed.iter().filter_map(|it| it.try_lock().ok()) {
+            let before = other.len();
+            other.expire(now, Shard::EXPIRED_AT_ONCE);
             freed += before - other.len();
         }
         self.keys.fetch_sub(freed, Ordering::Relaxed);
@@ -136,8 +152,8 @@ impl InMemoryWebhookEventStore {
     }
 
     fn evict_from_another_shard(&self) -> bool {
-        let evict = |shard: &Mutex<Shard>| shard.try_lock().is_ok_and(|mut it| it.completed.evict_oldest());
-        let evicted = self.shards.iter().any(evict);
+        let evict = |other: &Mutex<Completed>| other.try_lock().is_ok_and(|mut it| it.evict_oldest());
+        let evicted = self.completed.iter().any(evict);
         self.keys.fetch_sub(usize::from(evicted), Ordering::Relaxed);
         evicted
     }
@@ -147,10 +163,10 @@ impl InMemoryWebhookEventStore {
         &self,
         key: &EventKey,
         token: Token,
-        change: impl FnOnce(&mut Shard, u128, Moment),
+        change: impl FnOnce(&mut Shard<'_>, u128, Moment),
     ) -> Result<bool, StoreError> {
         Ok(self.with(key, |shard, short, now| {
-            let owned = shard.get(short).is_some_and(|it| it.is_owned_by(token));
+            let owned = shard.active.get(short).is_some_and(|it| it.is_owned_by(token));
             if owned {
                 change(shard, short, now);
             }
@@ -171,12 +187,12 @@ impl WebhookEventStore for InMemoryWebhookEventStore {
     }
 
     async fn renew(&self, key: &EventKey, token: Token, lease: Duration) -> Result<bool, StoreError> {
-        self.owned(key, token, |shard, short, now| shard.renew(short, lease, now))
+        self.owned(key, token, |shard, short, now| shard.active.renew(short, lease, now))
     }
 
     async fn record(&self, key: &EventKey, token: Token, fate: &ListenerFate) -> Result<bool, StoreError> {
         self.owned(key, token, |shard, short, _| {
-            if let Some(active) = shard.get_mut(short) {
+            if let Some(active) = shard.active.get_mut(short) {
                 active.settled.push(fate.clone());
             }
         })
@@ -193,19 +209,19 @@ impl WebhookEventStore for InMemoryWebhookEventStore {
             Settled::Released => Some(Standing::Released),
             Settled::Dead => Some(Standing::Dead),
         };
-        self.owned(key, token, |shard, short, now| match (standing, shard.get_mut(short)) {
+        self.owned(key, token, |shard, short, now| match (standing, shard.active.get_mut(short)) {
             (Some(standing), Some(active)) => {
                 active.settle(standing, settlement.settled.clone());
-                shard.keep(short, settlement.retention, now);
+                shard.active.keep(short, settlement.retention, now);
             }
             _ => shard.complete(short, settlement.retention, now + settlement.retention),
         })
     }
 
     async fn forget(&self, key: &EventKey) -> Result<bool, StoreError> {
-        Ok(self.with(key, |shard, short, now| match shard.get(short) {
+        Ok(self.with(key, |shard, short, now| match shard.active.get(short) {
             Some(active) if active.is_live(now) => false,
-            Some(_) => shard.remove(short),
+            Some(_) => shard.active.remove(short),
             None => shard.completed.remove(short),
         }))
     }
@@ -213,6 +229,11 @@ impl WebhookEventStore for InMemoryWebhookEventStore {
     fn forgets_on_restart(&self) -> bool {
         true
     }
+}
+
+fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A poisoned one is still consistent: nothing between two of its changes can panic.
+    shard.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// A claim on a key that has a record which is not completed.

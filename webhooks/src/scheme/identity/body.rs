@@ -1,5 +1,7 @@
 //! The JSON text of a body: the body itself, a field of a form, or the form as an object.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -21,11 +23,13 @@ pub(super) enum BodyKind {
 }
 
 impl BodyKind {
-    pub(super) fn json(&self, delivery: &Delivery) -> Result<Bytes, Malformed> {
+    pub(super) fn json<'d>(&self, delivery: &'d Delivery) -> Result<Cow<'d, Bytes>, Malformed> {
         match self {
-            Self::Form { field } => form(delivery, field.as_deref()),
-            Self::ByContentType { field } if is_form(delivery.headers()) => form(delivery, field.as_deref()),
-            Self::Json | Self::ByContentType { .. } => Ok(delivery.body().clone()),
+            Self::Form { field } => form(delivery, field.as_deref()).map(Cow::Owned),
+            Self::ByContentType { field } if is_form(delivery.headers()) => {
+                form(delivery, field.as_deref()).map(Cow::Owned)
+            }
+            Self::Json | Self::ByContentType { .. } => Ok(Cow::Borrowed(delivery.body())),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Reading the id.
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
+use smallvec::SmallVec;
 
 use super::{Facts, Identity};
 use crate::delivery::Delivery;
 use crate::rejection::Malformed;
 use crate::scheme::json::{self, JsonPath};
-use crate::scheme::request::single;
 use crate::scheme::signature::SignatureScheme;
 
 /// The longest id, in bytes.
@@ -88,15 +88,12 @@ impl Identity {
 
     fn header_id(&self, delivery: &Delivery) -> Result<Option<String>, Malformed> {
         let headers = delivery.headers();
-        let mut entries = self.plan.id.headers.iter();
-        let Some(names) = entries.find(|names| names.iter().all(|name| headers.contains_key(name))) else {
-            return Ok(None);
+        let values = |names: &Vec<HeaderName>| -> Option<SmallVec<[&HeaderValue; 2]>> {
+            names.iter().map(|name| headers.get(name)).collect()
         };
-        let text = |name| match single(headers, name) {
-            Ok(Some(value)) => value.to_str().map_err(|_| Malformed::IdUnusable),
-            _ => Err(Malformed::IdUnusable),
-        };
-        joined(names.iter().map(text)).map(Some)
+        let Some(values) = self.plan.id.headers.iter().find_map(values) else { return Ok(None) };
+        let texts = values.iter().map(|value| value.to_str().map_err(|_| Malformed::IdUnusable));
+        joined(texts).map(Some)
     }
 
     fn body_id(

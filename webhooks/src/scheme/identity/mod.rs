@@ -11,6 +11,7 @@ mod read;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
 
 use super::json::{Extract, Flaw, JsonPath};
 use super::request::legible;
@@ -51,6 +52,9 @@ pub(crate) struct Part {
     pub(crate) element: Option<Bytes>,
 }
 
+/// The parts of a delivery: nearly always one, which is in place.
+pub(crate) type Parts = SmallVec<[Part; 1]>;
+
 /// An [`Identity`] as it is written.
 #[derive(Debug, Clone)]
 struct Plan {
@@ -84,7 +88,7 @@ impl<'t> Facts<'_, 't> {
 
 impl Identity {
     /// The parts of a delivery: one, or as many as its batch holds.
-    pub(crate) fn identify(&self, delivery: &Delivery) -> Result<Vec<Part>, Malformed> {
+    pub(crate) fn identify(&self, delivery: &Delivery) -> Result<Parts, Malformed> {
         let text = self.plan.body.json(delivery)?;
         let document = self.document.read(&text)?;
         // An event is an object or a list. The input of a challenge, signed with the same key, may be a number.
@@ -94,7 +98,7 @@ impl Identity {
         let Some(batch) = self.batch_slot else {
             let facts = Facts { document: &document, element: &[] };
             let id = self.id(delivery, &facts)?;
-            return Ok(vec![self.part(delivery, &text, &facts, id, None)?]);
+            return Ok(Parts::from_buf([self.part(delivery, &text, &facts, id, None)?]));
         };
         let elements = self.events_in(document[batch.index])?;
         let parts = elements.iter().enumerate().map(|(position, raw)| {

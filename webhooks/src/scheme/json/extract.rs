@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use super::JsonPath;
 
@@ -49,7 +49,7 @@ impl Extract {
 
     /// The raw JSON text of each path; `None` where there is nothing. The whole text is checked for syntax.
     pub(crate) fn read<'t>(&self, text: &'t [u8]) -> Result<Findings<'t>, Flaw> {
-        let mut found: Findings<'t> = smallvec![None; self.slots];
+        let mut found: Findings<'t> = filled(None, self.slots);
         let duplicate = Cell::new(false);
         self.root
             .read(text, true, &mut found, &duplicate)
@@ -126,7 +126,7 @@ impl<'t> Visitor<'t> for Walk<'_, 't> {
 
     fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<(), A::Error> {
         let children = &self.branch.children;
-        let mut seen: SmallVec<[bool; 16]> = smallvec![false; children.len()];
+        let mut seen: SmallVec<[bool; 16]> = filled(false, children.len());
         while let Some(index) = map.next_key_seed(KeyOf(children))? {
             let Some(index) = index else {
                 map.next_value::<IgnoredAny>()?;
@@ -182,6 +182,14 @@ impl<'t> Visitor<'t> for Walk<'_, 't> {
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
     }
+}
+
+/// So many of them, and nearly always in place: then they are written as one block.
+fn filled<T: Copy, const N: usize>(value: T, count: usize) -> SmallVec<[T; N]>
+where
+    [T; N]: smallvec::Array<Item = T>,
+{
+    if count <= N { SmallVec::from_buf_and_len([value; N], count) } else { SmallVec::from_elem(value, count) }
 }
 
 /// The place that `[7]` names.

@@ -1,8 +1,8 @@
 //! Completed keys, as compactly as can be: they are nearly all of the store.
 //!
 //! A retention time is the same for all events of a source, so within one retention, order of completion is order of
-//! expiry: a ring of keys, oldest first, replaces any sweeper. A table of positions in the ring finds a key; it holds
-//! four bytes an entry because the key itself is read from the ring.
+//! expiry: a ring of keys, oldest first, replaces any sweeper. A table finds a key's position in the ring; it holds eight
+//! bytes an entry because the key itself is read from the ring.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -29,10 +29,19 @@ pub(super) struct Completed {
 struct Class {
     retention: Duration,
     ring: VecDeque<Slot>,
-    /// Positions in the ring, counted from the first slot there ever was, modulo 2³².
-    table: HashTable<u32>,
+    table: HashTable<Place>,
     /// The position of the ring's front.
     first: u32,
+}
+
+/// Where a key is.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// In the ring, counted from the first slot there ever was, modulo 2³².
+    position: u32,
+    /// A part of the key, by which others are told from it, and a table grows, without a look into the ring: that is
+    /// memory which no cache holds.
+    part: u32,
 }
 
 /// Twenty bytes: the key as words, because a `u128` would be padded to 32.
@@ -49,7 +58,7 @@ impl Completed {
     }
 
     pub(super) fn contains(&self, key: u128) -> bool {
-        self.classes.iter().any(|class| class.find(words(key)).is_some())
+        self.classes.iter().any(|class| class.contains(words(key)))
     }
 
     pub(super) fn insert(&mut self, key: u128, retention: Duration, until: Moment) {
@@ -108,22 +117,28 @@ impl Class {
         self.ring.front().map_or(u32::MAX, |slot| slot.expires)
     }
 
+    fn contains(&self, key: [u32; 4]) -> bool {
+        // What came last comes again the soonest. And where the next will be written is then fetched while the table is.
+        self.ring.back().is_some_and(|it| it.key == key && it.expires > 0) || self.find(key).is_some()
+    }
+
     fn find(&self, key: [u32; 4]) -> Option<u32> {
-        self.table.find(hash(key), |position| self.slot(*position).is_some_and(|it| it.key == key)).copied()
+        let is_it = |place: &Place| {
+            place.part == part(key) && self.slot(place.position).is_some_and(|it| it.key == key)
+        };
+        self.table.find(hash(part(key)), is_it).map(|place| place.position)
     }
 
     fn insert(&mut self, key: [u32; 4], expires: u32) {
         let position = self.first.wrapping_add(self.ring.len() as u32);
         self.ring.push_back(Slot { key, expires });
-        let (ring, first) = (&self.ring, self.first);
-        let rehash =
-            |position: &u32| ring.get(position.wrapping_sub(first) as usize).map_or(0, |slot| hash(slot.key));
-        self.table.insert_unique(hash(key), position, rehash);
+        let place = Place { position, part: part(key) };
+        self.table.insert_unique(hash(place.part), place, |it| hash(it.part));
     }
 
     fn remove(&mut self, key: [u32; 4]) -> bool {
         let Some(position) = self.find(key) else { return false };
-        if let Ok(entry) = self.table.find_entry(hash(key), |it| *it == position) {
+        if let Ok(entry) = self.table.find_entry(hash(part(key)), |it| it.position == position) {
             entry.remove();
         }
         // The slot stays in line, vacated: taken out of the middle, it would move all others.
@@ -138,7 +153,7 @@ impl Class {
     fn pop_front(&mut self) -> bool {
         let Some(slot) = self.ring.pop_front() else { return false };
         let position = self.first;
-        let entry = self.table.find_entry(hash(slot.key), |it| *it == position);
+        let entry = self.table.find_entry(hash(part(slot.key)), |it| it.position == position);
         let held = entry.map(|entry| entry.remove()).is_ok();
         self.first = self.first.wrapping_add(1);
         self.give_back();
@@ -159,10 +174,7 @@ impl Class {
         const WORTH_IT: usize = 1_024;
         if self.ring.capacity() > WORTH_IT && self.ring.len() < self.ring.capacity() / 4 {
             self.ring.shrink_to(self.ring.capacity() / 2);
-            let (ring, first) = (&self.ring, self.first);
-            self.table.shrink_to(ring.len() * 2, |position| {
-                ring.get(position.wrapping_sub(first) as usize).map_or(0, |slot| hash(slot.key))
-            });
+            self.table.shrink_to(self.ring.len() * 2, |it| hash(it.part));
         }
     }
 
@@ -175,7 +187,12 @@ fn words(key: u128) -> [u32; 4] {
     [key as u32, (key >> 32) as u32, (key >> 64) as u32, (key >> 96) as u32]
 }
 
-/// The key is itself the first half of a SHA-256: any of its bits are a hash. The low ones chose the shard.
-fn hash(key: [u32; 4]) -> u64 {
-    (u64::from(key[3]) << 32) | u64::from(key[2])
+/// The key is itself the first half of a SHA-256: any of its bits are a hash. The lowest chose the shard.
+fn part(key: [u32; 4]) -> u32 {
+    key[3]
+}
+
+/// A table takes its tags from the upper end and its places from the lower: they meet beyond 2²⁵ places.
+fn hash(part: u32) -> u64 {
+    (u64::from(part) << 32) | u64::from(part)
 }

@@ -1,131 +1,35 @@
-//! One part of the in-memory store, under one lock.
+//! The part of the store in which a key is, under its locks.
 
-use std::collections::BTreeSet;
+use std::sync::MutexGuard;
 use std::time::Duration;
 
+use super::active::ActiveKeys;
 use super::completed::Completed;
 use crate::clock::Moment;
-use crate::store::uniform::UniformMap;
-use crate::store::{ClaimTerms, ListenerFate, Token};
 
-/// Keys that are live, released or dead in full; completed ones as compactly as can be.
-#[derive(Debug, Default)]
-pub(super) struct Shard {
-    active: UniformMap<u128, Active>,
-    /// The keys of `active`, the first to expire in front. There are few: nearly all of a store is completed.
-    expiries: BTreeSet<(Moment, u128)>,
-    pub(super) completed: Completed,
-}
-
-/// The record of a key that is not completed.
+/// The keys beside which a key is, completed or not.
 #[derive(Debug)]
-pub(super) struct Active {
-    pub(super) standing: Standing,
-    pub(super) attempt: u32,
-    /// Attempts in a row that were claimed and not settled, the present one included.
-    pub(super) unsettled: u32,
-    pub(super) settled: Vec<ListenerFate>,
-    /// How long the record is kept after its last sign of life. Never shorter than its lease.
-    kept: Duration,
-    expires: Moment,
+pub(super) struct Shard<'s> {
+    pub(super) active: MutexGuard<'s, ActiveKeys>,
+    pub(super) completed: MutexGuard<'s, Completed>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    Live { token: Token, until: Moment },
-    Released,
-    Dead,
-}
+impl Shard<'_> {
+    /// More than one, so that dropping outpaces adding; few, so that no call pauses.
+    pub(super) const EXPIRED_AT_ONCE: usize = 8;
 
-impl Active {
-    pub(super) fn claim(&mut self, token: Token, until: Moment) {
-        self.standing = Standing::Live { token, until };
-        self.attempt = self.attempt.saturating_add(1);
-        self.unsettled += 1;
-    }
-
-    pub(super) fn settle(&mut self, standing: Standing, settled: Vec<ListenerFate>) {
-        self.standing = standing;
-        self.unsettled = 0;
-        self.settled = settled;
-    }
-
-    /// Whether `token` still holds it: until somebody else is granted it, even past the lease.
-    pub(super) fn is_owned_by(&self, owner: Token) -> bool {
-        matches!(self.standing, Standing::Live { token, .. } if token == owner)
-    }
-
-    pub(super) fn is_live(&self, now: Moment) -> bool {
-        matches!(self.standing, Standing::Live { until, .. } if until > now)
-    }
-}
-
-impl Shard {
     pub(super) fn len(&self) -> usize {
         self.active.len() + self.completed.len()
     }
 
-    pub(super) fn get(&self, key: u128) -> Option<&Active> {
-        self.active.get(&key)
-    }
-
-    pub(super) fn get_mut(&mut self, key: u128) -> Option<&mut Active> {
-        self.active.get_mut(&key)
-    }
-
-    /// Adds the record of a key that was absent, claimed for the first time.
-    pub(super) fn insert(&mut self, key: u128, token: Token, terms: &ClaimTerms, now: Moment) {
-        let standing = Standing::Live { token, until: now + terms.lease };
-        let kept = terms.retention.max(terms.lease);
-        let expires = now + kept;
-        let active = Active { standing, attempt: 1, unsettled: 1, settled: Vec::new(), kept, expires };
-        self.active.insert(key, active);
-        self.expiries.insert((expires, key));
-    }
-
-    /// Keeps a record for that long from now on.
-    pub(super) fn keep(&mut self, key: u128, kept: Duration, now: Moment) {
-        let Some(active) = self.active.get_mut(&key) else { return };
-        self.expiries.remove(&(active.expires, key));
-        active.kept = kept;
-        active.expires = now + kept;
-        self.expiries.insert((active.expires, key));
-    }
-
-    /// Extends the lease of a live record, and with it how long the record is kept.
-    pub(super) fn renew(&mut self, key: u128, lease: Duration, now: Moment) {
-        let Some(active) = self.active.get_mut(&key) else { return };
-        if let Standing::Live { until, .. } = &mut active.standing {
-            *until = now + lease;
-        }
-        let kept = active.kept.max(lease);
-        self.keep(key, kept, now);
-    }
-
-    pub(super) fn remove(&mut self, key: u128) -> bool {
-        let Some(active) = self.active.remove(&key) else { return false };
-        self.expiries.remove(&(active.expires, key));
-        true
-    }
-
     pub(super) fn complete(&mut self, key: u128, retention: Duration, until: Moment) {
-        self.remove(key);
+        self.active.remove(key);
         self.completed.insert(key, retention, until);
     }
 
-    /// Drops what has expired. Bounded work: a few records a call, so that no call pauses.
+    /// Drops what has expired.
     pub(super) fn expire(&mut self, now: Moment) {
-        /// More than one, so that dropping outpaces adding.
-        const AT_MOST: usize = 8;
-        for _ in 0..AT_MOST {
-            match self.expiries.first() {
-                Some((at, key)) if *at <= now => {
-                    let key = *key;
-                    self.remove(key);
-                }
-                _ => break,
-            }
-        }
-        self.completed.expire(now, AT_MOST);
+        self.active.expire(now, Self::EXPIRED_AT_ONCE);
+        self.completed.expire(now, Self::EXPIRED_AT_ONCE);
     }
 }
