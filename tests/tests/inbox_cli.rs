@@ -52,6 +52,7 @@ async fn mistakes_change_nothing() {
     ] {
         let (success, output) = operate(&folder, line);
         assert!(!success && output.contains(complaint), "{line}: {output}");
+        assert!(output.contains("the command cannot be carried out: 1 problem\n"), "{line}: {output}");
     }
     let (success, output) = operate(&folder, "help");
     assert!(success && output.contains("webhooks replay SELECTION"), "{output}");

@@ -259,6 +259,7 @@ async fn wrong_values_are_told_all_at_once_and_never_quoted() {
 async fn text_that_is_no_toml_names_its_line_and_not_its_content() {
     let error = "a = 1\nsecret = \"canary".parse::<Settings>().expect_err("it is no TOML");
     let told = error.to_string();
+    assert!(told.starts_with("the settings cannot be read: 1 problem\n"), "{told}");
     assert!(told.contains("the settings given as text, line 2, column"), "{told}");
     assert!(!told.contains("canary"), "{told}");
 }

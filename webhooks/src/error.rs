@@ -148,31 +148,35 @@ fn holds_permanent(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// Why the webhooks cannot start or serve: every problem that was found, each with its place and remedy.
+/// Why the webhooks cannot start, a command cannot be carried out, or settings cannot be read: every problem that was
+/// found, each with its place and remedy.
 ///
 /// `Debug` prints the same report as `Display`, so that returning it from `main` shows it as written.
 pub struct Error {
+    /// What could not be done.
+    heading: &'static str,
     problems: Vec<Problem>,
 }
 
 impl Error {
-    /// All problems, sorted.
+    /// All problems, sorted: those of listeners first.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
-        // The listeners first: they are the code that was just written.
-        problems.sort_by(|a, b| {
-            let rank = |problem: &Problem| !problem.what.starts_with("listener");
-            rank(a).cmp(&rank(b)).then_with(|| a.cmp(b))
-        });
-        problems.dedup();
-        Self { problems }
+    /// The webhooks cannot start.
+    pub(crate) fn of_start(problems: Vec<Problem>) -> Self {
+        Self { heading: "webhooks cannot start", problems }
     }
 
-    pub(crate) fn one(what: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { problems: vec![Problem::new(what, help)] }
+    /// An operator's command cannot be carried out.
+    pub(crate) fn of_command(problems: Vec<Problem>) -> Self {
+        Self { heading: "the command cannot be carried out", problems }
+    }
+
+    /// A text is no settings.
+    pub(crate) fn of_settings(problems: Vec<Problem>) -> Self {
+        Self { heading: "the settings cannot be read", problems }
     }
 }
 
@@ -180,7 +184,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.problems.len();
         let plural = if count == 1 { "" } else { "s" };
-        writeln!(f, "webhooks cannot start: {count} problem{plural}")?;
+        writeln!(f, "{}: {count} problem{plural}", self.heading)?;
         for (index, problem) in self.problems.iter().enumerate() {
             write!(f, "\n{:>2}. {problem}", index + 1)?;
         }

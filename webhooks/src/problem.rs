@@ -29,6 +29,7 @@ impl fmt::Display for Problem {
 /// Collects problems from everything that reads or wires, so that all are reported in one run.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
+    of_listeners: Mutex<Vec<Problem>>,
     errors: Mutex<Vec<Problem>>,
     warnings: Mutex<Vec<Problem>>,
 }
@@ -38,17 +39,31 @@ impl Problems {
         lock(&self.errors).push(Problem::new(what, help));
     }
 
+    /// What is wrong with a listener is reported first: it is the code that was just written.
+    pub(crate) fn add_of_listener(&self, what: impl Into<String>, help: impl Into<String>) {
+        lock(&self.of_listeners).push(Problem::new(what, help));
+    }
+
     /// Something that is probably a mistake, but does not keep anything from starting.
     pub(crate) fn warn(&self, what: impl Into<String>, help: impl Into<String>) {
         lock(&self.warnings).push(Problem::new(what, help));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        lock(&self.errors).is_empty()
+        lock(&self.of_listeners).is_empty() && lock(&self.errors).is_empty()
     }
 
+    /// All errors, sorted, each of them once: those of listeners first.
     pub(crate) fn into_errors(self) -> Vec<Problem> {
-        std::mem::take(&mut *lock(&self.errors))
+        let sorted = |list: &Mutex<Vec<Problem>>| {
+            let mut problems = std::mem::take(&mut *lock(list));
+            problems.sort();
+            problems.dedup();
+            problems
+        };
+        let mut errors = sorted(&self.of_listeners);
+        errors.append(&mut sorted(&self.errors));
+        errors
     }
 
     pub(crate) fn take_warnings(&self) -> Vec<Problem> {
@@ -95,6 +110,19 @@ pub(crate) fn unknown_word<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_are_sorted_and_those_of_listeners_come_first() {
+        let problems = Problems::default();
+        problems.add("b", "");
+        problems.add("listener's settings", "");
+        problems.add("a", "");
+        problems.add("b", "");
+        problems.add_of_listener("z", "");
+        let errors = problems.into_errors();
+        let told: Vec<_> = errors.iter().map(|it| it.what.as_str()).collect();
+        assert_eq!(told, ["z", "a", "b", "listener's settings"]);
+    }
 
     #[test]
     fn what_only_begins_like_a_word_is_not_taken_for_it() {

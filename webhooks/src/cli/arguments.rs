@@ -9,7 +9,6 @@ use crate::store::DeadReason;
 /// One thing to do.
 #[derive(Debug)]
 pub(super) enum Command {
-    Help,
     List(Selection),
     Show(i64),
     Explain(String),
@@ -35,16 +34,16 @@ SELECTION, all of which must hold:
   --all       replay and drop want a selection; this one is everything
 ";
 
-/// The command, or what is wrong with it.
-pub(super) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, String> {
+/// The command, or what is wrong with it. `None`: help was asked for, which needs no inbox.
+pub(super) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Option<Command>, String> {
     let mut arguments = arguments.into_iter();
     let command = arguments.next().unwrap_or_else(|| "help".to_owned());
     let mut one = |what: &str| match (arguments.next(), arguments.next()) {
         (Some(argument), None) => Ok(argument),
         _ => Err(format!("`webhooks {command}` takes {what}")),
     };
-    match command.as_str() {
-        "help" | "--help" | "-h" => Ok(Command::Help),
+    let parsed = match command.as_str() {
+        "help" | "--help" | "-h" => return Ok(None),
         "show" => {
             let number = one("the number of an event")?;
             number.parse().map(Command::Show).map_err(|_| format!("`{}` is no number", number.escape_debug()))
@@ -55,7 +54,8 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Comma
         "replay" => deliberate(&command, arguments).map(Command::Replay),
         "drop" => deliberate(&command, arguments).map(Command::Drop),
         other => Err(format!("`{}` is no command", other.escape_debug())),
-    }
+    };
+    parsed.map(Some)
 }
 
 /// A selection that was made: by a slip of the hand, not everything is meant.
@@ -101,18 +101,18 @@ fn selection(mut arguments: impl Iterator<Item = String>) -> Result<(Selection, 
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> Result<Command, String> {
+    fn parsed(line: &str) -> Result<Option<Command>, String> {
         parse(line.split_whitespace().map(str::to_owned))
     }
 
     #[test]
     fn commands() {
-        assert!(matches!(parsed(""), Ok(Command::Help)));
-        assert!(matches!(parsed("list"), Ok(Command::List(_))));
-        assert!(matches!(parsed("show 7"), Ok(Command::Show(7))));
-        assert!(matches!(parsed("explain evt_1"), Ok(Command::Explain(id)) if id == "evt_1"));
+        assert!(matches!(parsed(""), Ok(None)));
+        assert!(matches!(parsed("list"), Ok(Some(Command::List(_)))));
+        assert!(matches!(parsed("show 7"), Ok(Some(Command::Show(7)))));
+        assert!(matches!(parsed("explain evt_1"), Ok(Some(Command::Explain(id))) if id == "evt_1"));
         let replay = parsed("replay --source stripe --state dead --since 2h --limit 5");
-        let Ok(Command::Replay(selection)) = replay else { panic!("{replay:?}") };
+        let Ok(Some(Command::Replay(selection))) = replay else { panic!("{replay:?}") };
         assert_eq!((selection.source.as_deref(), selection.limit), (Some("stripe"), Some(5)));
         assert_eq!(selection.state, Some(RunState::Dead));
         assert!(selection.after.is_some() && selection.before.is_none());

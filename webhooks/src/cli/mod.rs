@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::inbox::handle::{OperationError, WebhookInbox};
-use crate::problem::Problems;
+use crate::problem::{Problem, Problems};
 use crate::settings;
 use crate::settings::config::Config;
 use crate::startup;
@@ -39,13 +39,13 @@ pub async fn cli(arguments: impl IntoIterator<Item = String>) -> Result<bool, Er
         return Ok(false);
     }
     let command = arguments::parse(arguments)
-        .map_err(|mistake| Error::one(mistake, "`webhooks help` prints the commands"))?;
+        .map_err(|mistake| failed(mistake, "`webhooks help` prints the commands"))?;
     let answer = match command {
-        Command::Help => HELP.to_owned(),
-        command => {
+        None => HELP.to_owned(),
+        Some(command) => {
             let inbox = open().await?;
-            let failed = |error: OperationError| Error::one(error.to_string(), "see the service's own log");
-            carry_out(&inbox, command).await.map_err(failed)?
+            let answer = carry_out(&inbox, command).await;
+            answer.map_err(|error| failed(error.to_string(), "see the service's own log"))?
         }
     };
     // A pipe that was closed, by `head` for instance, wants no more.
@@ -55,7 +55,6 @@ pub async fn cli(arguments: impl IntoIterator<Item = String>) -> Result<bool, Er
 
 async fn carry_out(inbox: &WebhookInbox, command: Command) -> Result<String, OperationError> {
     Ok(match command {
-        Command::Help => HELP.to_owned(),
         Command::List(selection) => print::list(&inbox.list(selection).await?),
         Command::Show(number) => match inbox.show(number).await? {
             Some(record) => print::show(&record),
@@ -83,5 +82,9 @@ async fn open() -> Result<WebhookInbox, Error> {
         None => None,
     };
     // Of no concern here, and told at the service's own start: what is wrong with other settings.
-    inbox.ok_or_else(|| Error::new(problems.into_errors()))
+    inbox.ok_or_else(|| Error::of_command(problems.into_errors()))
+}
+
+fn failed(what: String, help: &str) -> Error {
+    Error::of_command(vec![Problem::new(what, help)])
 }

@@ -3,6 +3,7 @@
 use tokio::net::TcpListener;
 
 use crate::error::Error;
+use crate::problem::Problem;
 use crate::startup::webhooks::Webhooks;
 
 mod body;
@@ -41,10 +42,10 @@ impl Webhooks {
     /// When the address cannot be listened on.
     pub async fn serve(self) -> Result<(), Error> {
         let listener = listen::listen(&self.http.bind).await.map_err(|error| {
-            Error::one(
+            Error::of_start(vec![Problem::new(
                 format!("`webhooks.http.bind`: cannot listen on {}: {error}", self.http.bind),
                 "free the port, or set another address: WEBHOOKS_HTTP__BIND=127.0.0.1:8081",
-            )
+            )])
         })?;
         self.print_samples(&listener);
         self.serve_on(listener).await

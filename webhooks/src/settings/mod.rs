@@ -65,7 +65,11 @@ impl std::str::FromStr for Settings {
                 _ => Table::new(),
             })
             .unwrap_or_default();
-        if problems.is_empty() { Ok(Self { table }) } else { Err(crate::Error::new(problems.into_errors())) }
+        if problems.is_empty() {
+            Ok(Self { table })
+        } else {
+            Err(crate::Error::of_settings(problems.into_errors()))
+        }
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) async fn webhooks(
         Some(store) if problems.is_empty() => {
             Ok(start(config, made, &listeners, store, inbox, effects, parts))
         }
-        _ => Err(Error::new(problems.into_errors())),
+        _ => Err(Error::of_start(problems.into_errors())),
     }
 }
 
@@ -129,7 +129,7 @@ fn inline_options(config: &Config) -> InlineOptions {
 /// Nothing is assembled; every delivery is answered 503, so that none is lost to the provider.
 fn disabled(config: Config, problems: Problems) -> Result<Webhooks, Error> {
     if !problems.is_empty() {
-        return Err(Error::new(problems.into_errors()));
+        return Err(Error::of_start(problems.into_errors()));
     }
     tracing::warn!("webhooks.enabled is false: every delivery is answered 503");
     let store = store::share(InMemoryWebhookEventStore::new());

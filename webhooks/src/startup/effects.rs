@@ -32,7 +32,7 @@ pub(super) async fn open(
     // Given, or binding the listener would have been a problem.
     let pool = states.get::<PgPool>()?;
     if let Err(error) = table::prepare(&pool).await {
-        problems.add(format!("listeners take `Tx<Postgres>`, but {error}"), error.help());
+        problems.add_of_listener(format!("listeners take `Tx<Postgres>`, but {error}"), error.help());
         return None;
     }
     Some(sweep::start(PgPool::clone(&pool), keep(config, sources)))

@@ -169,7 +169,7 @@ fn check_kept(inbox: &InboxConfig, source: &SourceConfig, problems: &Problems) {
 fn check(listener: &Listener, config: &Config, sources: &[SourceConfig], problems: &Problems) {
     let options = &listener.options;
     if let Some(order) = options.order_by.filter(|it| !order::is_pointer(it.pointer)) {
-        problems.add(
+        problems.add_of_listener(
             format!(
                 "listener {} is ordered by `{}`, which is no JSON pointer",
                 listener.label,
@@ -179,7 +179,7 @@ fn check(listener: &Listener, config: &Config, sources: &[SourceConfig], problem
         );
     }
     if options.concurrency == Some(0) || options.retry.max_attempts == Some(0) {
-        problems.add(format!("listener {} could never run", listener.label), "write 1 or more");
+        problems.add_of_listener(format!("listener {} could never run", listener.label), "write 1 or more");
     }
     let in_vain = [
         (options.order_by.is_some(), "is ordered", "its events come as they come"),

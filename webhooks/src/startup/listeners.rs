@@ -62,7 +62,7 @@ pub(super) fn check_sources(
     for listener in listeners {
         let Some(source) = &listener.source else {
             if known().next().is_none() {
-                problems.add(
+                problems.add_of_listener(
                     format!("listener {} listens to every source, and none is configured", listener.label),
                     "add [webhooks.sources.NAME] with its `provider` and `secret`",
                 );
@@ -85,7 +85,7 @@ pub(super) fn check_sources(
                 }
             }
         };
-        problems.add(what, help);
+        problems.add_of_listener(what, help);
     }
 }
 
@@ -145,7 +145,7 @@ fn source_pattern(source: &str, label: &str, problems: &Problems) -> Option<Opti
         return Some(None);
     }
     if SourceName::new(source).is_none() {
-        problems.add(
+        problems.add_of_listener(
             format!("listener {label} listens to `{}`, which cannot be a source", source.escape_debug()),
             "a source's name is 1 to 64 of a-z, 0-9, `_` and `-`; `*` is every source",
         );
@@ -162,7 +162,7 @@ fn patterns<'a>(
     let parsed = texts.map(|text| {
         EventPattern::parse(text)
             .map_err(|why| {
-                problems.add(
+                problems.add_of_listener(
                     format!("listener {label} has the event pattern `{}`: {why}", text.escape_debug()),
                     "write \"a.b\", \"a.*\" or \"*\"",
                 );
@@ -176,13 +176,13 @@ fn check_ids(listeners: &[Arc<Listener>], problems: &Problems) {
     let mut by_id: BTreeMap<&str, &Listener> = BTreeMap::new();
     for listener in listeners {
         if listener.id.is_empty() || listener.id.chars().any(char::is_control) {
-            problems.add(
+            problems.add_of_listener(
                 format!("listener {} has an id that is empty or holds control characters", listener.label),
                 "give it one of printable characters: it is stored, and stands in logs",
             );
         }
         if let Some(first) = by_id.insert(&listener.id, listener) {
-            problems.add(
+            problems.add_of_listener(
                 format!("listeners {} and {} have the same id `{}`", first.label, listener.label, listener.id),
                 "give one of them another: `id = \"…\"`; it is the name under which its success is remembered",
             );

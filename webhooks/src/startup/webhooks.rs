@@ -89,7 +89,9 @@ impl Webhooks {
         if self.development.is_empty() {
             return Ok(());
         }
-        Err(Error::new(self.development.iter().map(|(problem, _)| problem.clone()).collect()))
+        let mut problems: Vec<_> = self.development.iter().map(|(problem, _)| problem.clone()).collect();
+        problems.sort();
+        Err(Error::of_start(problems))
     }
 
     pub(crate) fn new(

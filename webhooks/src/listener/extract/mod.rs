@@ -118,15 +118,15 @@ impl<'a> Bind<'a> {
 
     /// An `argument` needs a state of this type, and there is none.
     fn missing(&self, argument: &str, type_name: &str, help: &str) {
-        self.problems
-            .add(format!("listener {} takes `{argument}`, but no `{type_name}` was given", self.label), help);
+        let what = format!("listener {} takes `{argument}`, but no `{type_name}` was given", self.label);
+        self.problems.add_of_listener(what, help);
     }
 
     /// An `argument` is a transaction. Two could not commit together.
     #[cfg(feature = "postgres")]
     fn note_transaction(&mut self, argument: &str) {
         if std::mem::replace(&mut self.takes_transaction, true) {
-            self.problems.add(
+            self.problems.add_of_listener(
                 format!("listener {} takes a second `{argument}`: two do not commit together", self.label),
                 "take one, and use it for everything",
             );
