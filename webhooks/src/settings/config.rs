@@ -112,8 +112,8 @@ impl HttpConfig {
             bind: text("bind").unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
             path: text("path").unwrap_or_else(|| "/webhooks".to_owned()).trim_end_matches('/').to_owned(),
             public_url: http.as_ref().and_then(read_public_url),
-            head_timeout: root.duration("head_timeout").unwrap_or(Duration::from_secs(5)),
-            read_timeout: root.duration("read_timeout").unwrap_or(Duration::from_secs(10)),
+            head_timeout: positive_duration(root, "head_timeout").unwrap_or(Duration::from_secs(5)),
+            read_timeout: positive_duration(root, "read_timeout").unwrap_or(Duration::from_secs(10)),
             drain_delay: root.duration("drain_delay").unwrap_or(Duration::from_secs(5)),
             shutdown_grace: root.duration("shutdown_grace").unwrap_or(Duration::from_secs(25)),
         };
@@ -130,19 +130,13 @@ impl HttpConfig {
             }
             http.finish();
         }
-        for key in ["head_timeout", "read_timeout"] {
-            positive(root, key, root.duration(key));
-        }
         config
     }
 }
 
 impl Limits {
     fn read(root: &TableReader<'_>) -> Self {
-        let max_in_flight = root.unsigned("max_in_flight");
-        if max_in_flight == Some(0) {
-            root.problem("max_in_flight", "with 0, nothing could ever run", "write 1 or more");
-        }
+        let max_in_flight = positive_number(root, "max_in_flight");
         Self {
             max_body: root.size("max_body"),
             max_buffered: root.size("max_buffered").unwrap_or(256 << 20),
@@ -155,11 +149,9 @@ impl InlineConfig {
     fn read(root: &TableReader<'_>) -> Self {
         let mut config = Self { timeout: None, max_attempts: 8 };
         let Some(inline) = root.table("inline") else { return config };
-        config.timeout = positive(&inline, "timeout", inline.duration("timeout"));
-        match inline.unsigned("max_attempts") {
-            Some(0) => inline.problem("max_attempts", "with 0, nothing could ever run", "write 1 or more"),
-            Some(attempts) => config.max_attempts = u32::try_from(attempts).unwrap_or(u32::MAX),
-            None => {}
+        config.timeout = positive_duration(&inline, "timeout");
+        if let Some(attempts) = positive_number(&inline, "max_attempts") {
+            config.max_attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
         }
         inline.finish();
         config
@@ -196,10 +188,7 @@ impl IdempotencyConfig {
             config.lease = lease;
         }
         config.wait = table.duration("wait").unwrap_or(config.wait);
-        if let Some(max_keys) = table.unsigned("max_keys") {
-            if max_keys == 0 {
-                table.problem("max_keys", "with 0, nothing could ever run", "write 1 or more");
-            }
+        if let Some(max_keys) = positive_number(&table, "max_keys") {
             config.max_keys = usize::try_from(max_keys).unwrap_or(usize::MAX);
         }
         config.evict_oldest = table.boolean("evict_oldest").unwrap_or(false);
@@ -216,18 +205,28 @@ impl EffectsConfig {
     fn read(root: &TableReader<'_>) -> Self {
         let mut config = Self { keep: Duration::from_secs(90 * 86_400) };
         let Some(table) = root.table("effects") else { return config };
-        config.keep = positive(&table, "keep", table.duration("keep")).unwrap_or(config.keep);
+        config.keep = positive_duration(&table, "keep").unwrap_or(config.keep);
         table.finish();
         config
     }
 }
 
-/// A duration that must not be zero.
-pub(super) fn positive(table: &TableReader<'_>, key: &str, value: Option<Duration>) -> Option<Duration> {
-    if value == Some(Duration::ZERO) {
+/// A duration; zero is noted as a mistake.
+pub(super) fn positive_duration(table: &TableReader<'_>, key: &str) -> Option<Duration> {
+    let duration = table.duration(key);
+    if duration == Some(Duration::ZERO) {
         table.problem(key, "with 0, nothing could ever finish", "write a duration such as \"10s\"");
     }
-    value
+    duration
+}
+
+/// A number; zero is noted as a mistake.
+pub(super) fn positive_number(table: &TableReader<'_>, key: &str) -> Option<u64> {
+    let number = table.unsigned(key);
+    if number == Some(0) {
+        table.problem(key, "with 0, nothing could ever run", "write 1 or more");
+    }
+    number
 }
 
 fn is_address(bind: &str) -> bool {

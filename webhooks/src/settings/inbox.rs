@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::config::positive;
+use super::config::{positive_duration, positive_number};
 use crate::document::TableReader;
 use crate::secret::Secret;
 
@@ -43,7 +43,7 @@ impl InboxConfig {
     pub(super) fn read(root: &TableReader<'_>) -> Option<Self> {
         let table = root.table("inbox")?;
         let provider = InboxKind::read(&table);
-        let duration = |key, usual| positive(&table, key, table.duration(key)).unwrap_or(usual);
+        let duration = |key, usual| positive_duration(&table, key).unwrap_or(usual);
         let number = |key, usual| positive_number(&table, key).unwrap_or(usual);
         let wanted = provider.is_some();
         let config = Self {
@@ -94,14 +94,6 @@ impl InboxKind {
             }
         }
     }
-}
-
-fn positive_number(table: &TableReader<'_>, key: &str) -> Option<u64> {
-    let number = table.unsigned(key);
-    if number == Some(0) {
-        table.problem(key, "with 0, nothing could ever run", "write 1 or more");
-    }
-    number
 }
 
 fn read_lease(table: &TableReader<'_>) -> Duration {
