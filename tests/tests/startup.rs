@@ -292,6 +292,18 @@ async fn a_secret_is_lent_only_to_what_serves_on_loopback() {
     assert_eq!(error.problems()[0].what, "[webhooks.sources.stripe] in the code has no `secret`");
 }
 
+/// Nobody can look such a secret up: the remedy is the one that works.
+#[tokio::test]
+async fn a_secret_that_a_handshake_brings_wants_a_file_for_it() {
+    let builder = Webhooks::builder().source("asana", |it| it).listeners(webhooks::listeners![everything]);
+    let error = builder.bind("0.0.0.0:8080").build().await.map(drop).expect_err("it has no secret");
+    let [problem] = error.problems() else { panic!("{error}") };
+    assert_eq!(problem.what, "[webhooks.sources.asana] in the code has no `secret`");
+    let help = "set `secret_file`, or WEBHOOKS_SOURCES__ASANA__SECRET_FILE, to a file that need not exist yet: the \
+                secret comes with Asana's first request, and is kept there";
+    assert_eq!(problem.help, help);
+}
+
 /// The next run, of a router, would have no other problem.
 #[tokio::test]
 async fn what_would_be_lent_a_secret_is_told_with_the_mistakes() {

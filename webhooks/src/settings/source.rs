@@ -150,11 +150,21 @@ impl SourceConfig {
 
     /// That there is no secret, in the words of the startup report.
     pub(crate) fn missing_secret(&self) -> Problem {
-        let variable = environment_variable(&format!("webhooks.sources.{}.secret", self.name));
-        Problem::new(
-            format!("{} has no `secret`", self.place),
-            format!("set it, or {variable}, or `validator = \"none\"` to accept unsigned requests"),
-        )
+        let variable = |key: &str| environment_variable(&format!("webhooks.sources.{}.{key}", self.name));
+        let help = if self.provider.stores_secret() {
+            format!(
+                "set `secret_file`, or {}, to a file that need not exist yet: the secret comes with {}'s first request, \
+                 and is kept there",
+                variable("secret_file"),
+                self.provider.title
+            )
+        } else {
+            format!(
+                "set it, or {}, or `validator = \"none\"` to accept unsigned requests",
+                variable("secret")
+            )
+        };
+        Problem::new(format!("{} has no `secret`", self.place), help)
     }
 }
 
