@@ -47,7 +47,7 @@ mod store;
 pub mod testing;
 
 #[cfg(feature = "http")]
-pub use crate::http::WebhookService;
+pub use crate::http::{WebhookService, shutdown_signal};
 pub use catalogue::{
     GitHubSignatureValidator, HmacSignatureValidator, NoOpSignatureValidator, ProviderInfo,
     StripeSignatureValidator, TwilioSignatureValidator, providers,

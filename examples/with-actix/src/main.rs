@@ -1,4 +1,4 @@
-//! Webhooks behind a handler of an actix-web service that was there before.
+//! Webhooks behind a handler of an existing actix-web service.
 //!
 //! ```text
 //! WEBHOOKS_SOURCES__STRIPE__SECRET=whsec_… cargo run -p with-actix
@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::web::{self, Bytes, Data, PayloadConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer};
-use tokio::signal::unix::{SignalKind, signal};
 use webhooks::{Event, State, Webhooks, webhook_listener};
 
 /// The largest body that any source of this service takes; see `webhooks.max_body`. actix-web's own limit, 256 KiB, is
@@ -83,12 +82,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Its own signal handling would end the workers, and the runs with them, before these are through.
     let server = HttpServer::new(app).disable_signals().bind(address)?.run();
     let stop = server.handle();
-    let mut terminate = signal(SignalKind::terminate())?;
+    let signal = webhooks::shutdown_signal();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
+        signal.await;
         handle.drain().await;
         stop.stop(true).await;
     });

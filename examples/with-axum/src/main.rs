@@ -1,4 +1,4 @@
-//! Webhooks inside an axum service that was there before, with its own state and its own routes.
+//! Webhooks inside an existing axum service, with its own state and its own routes.
 //!
 //! ```text
 //! WEBHOOKS_SOURCES__STRIPE__SECRET=whsec_… WEBHOOKS_SOURCES__GITHUB__SECRET=… cargo run -p with-axum
@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::routing::get;
-use tokio::signal::unix::{SignalKind, signal};
 use webhooks::{Event, State, webhook_listener};
 
 /// The service's own state, shared with the listeners.
@@ -59,15 +58,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = Router::new().route("/balance", get(balance)).with_state(shop).merge(webhooks.router()?);
     let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = tokio::net::TcpListener::bind(address).await?;
-    // The server is ours, so leaving in order is too: no more deliveries, then the runs that are under way.
+    // The server is ours, and so is its graceful shutdown: no more deliveries, then the runs that are under way.
     let handle = webhooks.handle();
-    let mut terminate = signal(SignalKind::terminate())?;
+    let signal = webhooks::shutdown_signal();
     axum::serve(listener, app)
         .with_graceful_shutdown(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
+            signal.await;
             handle.drain().await;
         })
         .await?;

@@ -20,7 +20,6 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tower_service::Service as _;
 use webhooks::{Event, State, WebhookService, webhook_listener};
 
@@ -80,14 +79,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             tokio::spawn(async move { drop(connection.await) });
         }
     };
-    // The server is ours, so leaving in order is too: no more deliveries, then the runs that are under way.
+    // The server is ours, and so is its graceful shutdown: no more deliveries, then the runs that are under way.
     let handle = webhooks.handle();
-    let mut terminate = signal(SignalKind::terminate())?;
+    let signal = webhooks::shutdown_signal();
     let drained = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
+        signal.await;
         handle.drain().await;
     };
     tokio::select! {

@@ -10,7 +10,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
-use tokio::signal::unix::{SignalKind, signal};
 use webhooks::{Event, webhook_listener};
 
 #[derive(serde::Deserialize)]
@@ -50,13 +49,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = tokio::net::TcpListener::bind(address).await?;
     let handle = webhooks.handle();
-    let mut terminate = signal(SignalKind::terminate())?;
+    let signal = webhooks::shutdown_signal();
     axum::serve(listener, app)
         .with_graceful_shutdown(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
+            signal.await;
             handle.drain().await;
         })
         .await?;

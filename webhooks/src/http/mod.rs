@@ -11,8 +11,10 @@ mod collected;
 mod listen;
 mod serve;
 mod service;
+mod signal;
 
 pub use service::WebhookService;
+pub use signal::shutdown_signal;
 
 impl Webhooks {
     /// A `tower::Service` for any server that speaks the `http` crate's types.

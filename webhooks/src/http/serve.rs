@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tower_service::Service;
 
 use super::service::{WebhookService, response};
+use super::shutdown_signal;
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::startup::webhooks::{Handle, Webhooks};
@@ -25,7 +26,7 @@ const BUFFER: usize = 32 << 10;
 
 /// Serves until SIGTERM or Ctrl-C, then drains.
 pub(super) async fn until_signalled(webhooks: Webhooks, listener: TcpListener) -> Result<(), Error> {
-    let handle = webhooks.handle();
+    let (handle, signal) = (webhooks.handle(), shutdown_signal());
     let service = WebhookService::new(webhooks.endpoint.clone());
     let connections = GracefulShutdown::new();
     let mut http = http1::Builder::new();
@@ -44,7 +45,7 @@ pub(super) async fn until_signalled(webhooks: Webhooks, listener: TcpListener) -
         }
     };
     let drained = async {
-        signalled().await;
+        signal.await;
         tracing::info!("draining");
         handle.drain().await;
     };
@@ -87,23 +88,5 @@ async fn answer(
             Ok(response(Reply::empty(status)))
         }
         _ => service.call(request).await,
-    }
-}
-
-/// Returns at SIGTERM or Ctrl-C.
-async fn signalled() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                result = tokio::signal::ctrl_c() => if result.is_ok() { return },
-            }
-        }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        // No signal can be heard: serve for ever.
-        std::future::pending::<()>().await;
     }
 }
