@@ -108,35 +108,11 @@ macro_rules! listeners {
     };
 }
 
-#[cfg(doc)]
-#[doc = include_str!("docs/guide.md")]
-pub mod guide {}
-
-#[cfg(doc)]
-#[doc = include_str!("docs/from_pyfly.md")]
-pub mod from_pyfly {}
-
-#[cfg(doc)]
-#[doc = include_str!("docs/observability.md")]
-pub mod observability {}
-
-#[cfg(doc)]
-#[doc = include_str!("docs/schemes.md")]
-pub mod schemes {}
-
-#[cfg(all(doc, feature = "postgres"))]
-#[doc = include_str!("docs/effects.md")]
-pub mod effects {}
-
-#[cfg(doc)]
-#[doc = include_str!("docs/stores.md")]
-pub mod stores {}
-
-/// Pages of the manual.
+/// The chapters of the manual.
 #[cfg(doc)]
 pub mod docs {
-    #[doc = include_str!("docs/inbox.md")]
-    pub mod inbox {}
+    #[doc = include_str!("docs/guide.md")]
+    pub mod guide {}
 
     #[doc = include_str!("docs/settings.md")]
     pub mod settings {}
@@ -144,9 +120,34 @@ pub mod docs {
     #[doc = include_str!(concat!(env!("OUT_DIR"), "/providers.md"))]
     pub mod providers {}
 
-    #[cfg(feature = "test-util")]
-    #[doc = include_str!("docs/testing.md")]
+    #[doc = include_str!("docs/schemes.md")]
+    pub mod schemes {}
+
+    #[doc = include_str!("docs/observability.md")]
+    pub mod observability {}
+
+    #[doc = include_str!("docs/stores.md")]
+    pub mod stores {}
+
+    #[doc = include_str!("docs/inbox.md")]
+    pub mod inbox {}
+
+    #[cfg_attr(feature = "postgres", doc = include_str!("docs/effects.md"))]
+    #[cfg_attr(
+        not(feature = "postgres"),
+        doc = "This chapter is in the documentation of builds with the feature `postgres`."
+    )]
+    pub mod effects {}
+
+    #[cfg_attr(feature = "test-util", doc = include_str!("docs/testing.md"))]
+    #[cfg_attr(
+        not(feature = "test-util"),
+        doc = "This chapter is in the documentation of builds with the feature `test-util`."
+    )]
     pub mod testing {}
+
+    #[doc = include_str!("docs/from_pyfly.md")]
+    pub mod from_pyfly {}
 }
 
 /// For generated code.

@@ -46,7 +46,7 @@ use crate::error::{Failure, Result};
 /// # }
 /// ```
 ///
-/// The [chapter on effects](crate::effects) says what this promises and what it costs. A listener takes one `Tx` at
+/// The [chapter on effects](crate::docs::effects) says what this promises and what it costs. A listener takes one `Tx` at
 /// most. A savepoint is `tx.begin()`, of `sqlx::Connection`; the transaction itself must be neither committed nor rolled
 /// back by a statement of the listener's.
 pub struct Tx<DB: Database>(OwnedMutexGuard<Work<DB>>);
