@@ -1,5 +1,5 @@
 //! Settings: defaults, then `webhooks.toml` (or the file that `WEBHOOKS_CONFIG` names), then `WEBHOOKS_…` environment
-//! variables; or a [`figment::Figment`] of the user's own. The only place that names figment.
+//! variables; or a [`figment::Figment`] of the user's own. The only place that reads figment.
 //!
 //! What is loaded is a tree that remembers where each value was written; [`config`] reads it into typed settings and
 //! notes every mistake with its place.
