@@ -9,12 +9,12 @@ use crate::document::key::Kind::{
 use crate::document::key::{Key, Keys};
 
 pub(crate) const PROVIDER: Keys = &[&[
-    Key::new("title", Text, "What people call it.").or("its name"),
-    Key::new("docs", Text, "Where it documents its webhooks."),
+    Key::new("title", Text, "The provider's name, for people.").or("its name"),
+    Key::new("docs", Text, "URL of its documentation of webhooks."),
     Key::new("unverified", Flag, "Whether no document, library or test of the vendor's stands behind this.").or("false"),
     Key::new("key_owner", Word(|| vec!["own", "vendor"]), "Whose key signs: the endpoint's own, or one of the vendor's for all of its customers, so that `expect` must say for whom a delivery is.").or("own"),
     Key::new("recipient", Texts, "With a key of the vendor's, the paths and claims (`claim.aud`) that say for whom a delivery is: `expect` must have one of them."),
-    Key::new("max_body", Size, "The largest body.").or("1 MiB"),
+    Key::new("max_body", Size, "The largest body that is accepted.").or("1 MiB"),
     Key::new("events", Texts, "The known event types, sorted; `family` is `family.anything` too, and `/*` whatever begins so."),
     Key::new("signature", Table(SIGNATURE), "How requests are signed."),
     Key::new("variants", TablesByName(VARIANT), "Older or alternative schemes, which `variant` opts into."),
@@ -29,28 +29,32 @@ const VARIANT: Keys = &[
     &[Key::new(
         "identity",
         Table(VARIANT_IDENTITY),
-        "Where id or type stand with it, if it is another place.",
+        "Where id or type stand with this scheme, if it is another place.",
     )],
 ];
 
 const ACKNOWLEDGEMENT: Keys = &[&[
-    Key::new("deadline", Duration, "How long the provider waits for one."),
-    Key::new("retry_horizon", Duration, "How long it goes on sending what was not acknowledged."),
-    Key::new("retries", Flag, "Whether it sends anything again by itself.").or("true"),
-    Key::new("success", Count, "The status that it wants to see, where 200 will not do."),
+    Key::new("deadline", Duration, "How long the provider waits for an answer."),
+    Key::new("retry_horizon", Duration, "How long the provider goes on sending what was not acknowledged."),
+    Key::new("retries", Flag, "Whether the provider sends anything again by itself.").or("true"),
+    Key::new(
+        "success",
+        Count,
+        "The status of success that the provider wants to see, where 200 will not do.",
+    ),
     Key::new(
         "rejected",
         Count,
-        "The status that it wants to see for a bad signature, where 401 will not do.",
+        "The status for a bad signature that the provider wants to see, where 401 will not do.",
     ),
 ]];
 
 const EXAMPLE: Keys = &[&[
-    Key::new("event", Text, "The event type that it is of."),
+    Key::new("event", Text, "The type of the example's event."),
     Key::new(
         "body",
         Text,
-        "Its body, of `{id}`, `{event}`, `{family}`, `{action}`, `{now}`, `{now_ms}` and `{signature}`.",
+        "The body of the example, made of `{id}`, `{event}`, `{family}`, `{action}`, `{now}`, `{now_ms}` and `{signature}`.",
     ),
-    Key::new("headers", TextsByName, "Its headers, of the same."),
+    Key::new("headers", TextsByName, "The headers of the example, made of the same."),
 ]];

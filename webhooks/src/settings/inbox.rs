@@ -16,7 +16,7 @@ pub(crate) struct InboxConfig {
     pub(crate) backoff: Duration,
     pub(crate) backoff_max: Duration,
     pub(crate) timeout: Duration,
-    /// How long a run waits whose process has died, where others cannot tell.
+    /// How long a claim on a run lasts without renewal.
     pub(crate) lease: Duration,
     pub(crate) keep_done: Duration,
     pub(crate) keep_body: Duration,

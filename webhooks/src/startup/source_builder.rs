@@ -38,7 +38,7 @@ impl SourceBuilder {
         self.set("secret_file", Value::String(path.to_owned()))
     }
 
-    /// What was agreed on with a provider whose handshake has to bring it.
+    /// The text agreed on with a provider that sends it in its handshake.
     pub fn verify_token(self, token: impl Into<String>) -> Self {
         self.set("verify_token", Value::String(token.into()))
     }
@@ -68,12 +68,12 @@ impl SourceBuilder {
         self.set("max_body", integer(bytes))
     }
 
-    /// What the provider calls this service, for those that sign the URL.
+    /// The URL that the provider was given, up to the path: for those that sign the URL.
     pub fn public_url(self, url: &str) -> Self {
         self.set("public_url", Value::String(url.to_owned()))
     }
 
-    /// `false` treats a batch as one event.
+    /// `false` handles a delivery of several events as one.
     pub fn batch(self, split: bool) -> Self {
         self.set("batch", Value::Boolean(split))
     }

@@ -5,43 +5,47 @@ use crate::document::key::Kind::{Count, Flag, Table, Text, Texts, TextsByName, W
 use crate::document::key::{Key, Keys, words};
 
 pub(in crate::scheme) const CHALLENGE: Keys = &[&[
-    Key::new("method", Word(|| vec!["POST", "GET", "HEAD", "OPTIONS"]), "The method that it comes with.")
+    Key::new("method", Word(|| vec!["POST", "GET", "HEAD", "OPTIONS"]), "The method of the request.")
         .or("POST"),
-    Key::new("signed", Flag, "Whether the signature is checked first. Must be said."),
-    Key::new("header", TextsByName, "Headers that it has; `*` is any value, `{verify_token}` the source's."),
-    Key::new("query", TextsByName, "The same for the URL's parameters."),
-    Key::new("form", TextsByName, "The same for a form's fields."),
-    Key::new("json", TextsByName, "The same for paths in the body."),
+    Key::new("signed", Flag, "Whether the signature is checked before the reply. Must be set."),
+    Key::new(
+        "header",
+        TextsByName,
+        "Headers by which the request is known, and their values; `*` is any value, `{verify_token}` the source's.",
+    ),
+    Key::new("query", TextsByName, "The URL's parameters by which it is known; written like `header`."),
+    Key::new("form", TextsByName, "The form's fields by which it is known; written like `header`."),
+    Key::new("json", TextsByName, "Paths in the body by which it is known; written like `header`."),
     Key::new(
         "only",
         Texts,
-        "The only keys that the body has. Must be said of an unsigned one in the body, lest it swallow an event.",
+        "The only keys that the body may have. Must be set if `signed` is `false` and `form` or `json` are used, so that no event is taken for it.",
     ),
-    Key::new("input", Table(INPUT), "The part of it that the reply is made of."),
-    Key::new("store", Flag, "Whether the input is the secret of all that follows.").or("false"),
-    Key::new("reply", Table(REPLY), "What is answered. Must be said."),
+    Key::new("input", Table(INPUT), "The part of the request that the reply is made of."),
+    Key::new("store", Flag, "Whether the input is the source's secret from then on.").or("false"),
+    Key::new("reply", Table(REPLY), "The reply. Must be set."),
 ]];
 
 const INPUT: Keys = &[&[
-    Key::new("header", Text, "The header it stands in."),
-    Key::new("query", Text, "Or the parameter of the URL."),
-    Key::new("form", Text, "Or the field of a form."),
-    Key::new("json", Text, "Or the path in the body."),
+    Key::new("header", Text, "The header that has the input."),
+    Key::new("query", Text, "The parameter of the URL that has the input."),
+    Key::new("form", Text, "The field of a form that has the input."),
+    Key::new("json", Text, "The path of the input in the body."),
     Key::new(
         "charset",
         Word(|| words(&Charset::NAMES)),
-        "What it is made of; anything else is not answered.",
+        "The characters that the input may have; any other input is not answered.",
     )
     .or("word"),
-    Key::new("min", Count, "Its least length, in bytes.").or("1"),
-    Key::new("max", Count, "Its greatest length, in bytes.").or("128"),
+    Key::new("min", Count, "The least length of the input, in bytes.").or("1"),
+    Key::new("max", Count, "The greatest length of the input, in bytes.").or("128"),
 ]];
 
 const REPLY: Keys = &[&[
-    Key::new("status", Count, "A status from 200 to 299.").or("200"),
-    Key::new("text", Text, "The body as text, of `{input}`, `{mac}` and `{key_id}`."),
-    Key::new("json", Text, "Or the body as JSON, of the same."),
-    Key::new("header", TextsByName, "Headers, of the same."),
+    Key::new("status", Count, "The status of the reply, from 200 to 299.").or("200"),
+    Key::new("text", Text, "The body of the reply as text, made of `{input}`, `{mac}` and `{key_id}`."),
+    Key::new("json", Text, "The body of the reply as JSON, made of the same."),
+    Key::new("header", TextsByName, "Headers of the reply, made of the same."),
     Key::new("mac", Table(MAC), "A MAC of the input with the source's secret."),
 ]];
 
@@ -49,7 +53,7 @@ const MAC: Keys = &[&[
     Key::new(
         "algorithm",
         Word(|| vec!["hmac-sha1", "hmac-sha256", "hmac-sha512"]),
-        "What it is made with. Must be said.",
+        "The algorithm of the MAC. Must be set.",
     ),
-    Key::new("encoding", Word(|| vec!["hex", "base64"]), "How it is written.").or("hex"),
+    Key::new("encoding", Word(|| vec!["hex", "base64"]), "How the MAC is written.").or("hex"),
 ]];

@@ -21,16 +21,19 @@ pub(super) const ID: &[Key] = &[
     ),
     Key::new("id_digest", Flag, "Whether the body's digest is the id of an event that has no other.")
         .or("false"),
-    Key::new("id_optional", Flag, "Whether an event may come without: it is then handled each time.")
-        .or("false"),
-    Key::new("no_id", Flag, "That there is none, so that events are handled each time they come.")
-        .or("false"),
+    Key::new(
+        "id_optional",
+        Flag,
+        "Whether an event may come without an id: it is then handled each time it comes.",
+    )
+    .or("false"),
+    Key::new("no_id", Flag, "`true`: events have no id, and are handled each time they come.").or("false"),
     Key::new("bind_body", Flag, "Whether the id is a token that is good for one body only.").or("false"),
 ];
 
 pub(super) const TYPE: &[Key] = &[
     Key::new("type", Texts, "The path of the event's type, or the first of these that is there."),
-    Key::new("type_header", Text, "The header that has it."),
+    Key::new("type_header", Text, "The header that has the event's type."),
     Key::new(
         "type_names",
         TextListsByName,
@@ -40,17 +43,21 @@ pub(super) const TYPE: &[Key] = &[
     Key::new(
         "type_action",
         Text,
-        "The path of what is added behind a dot: `issues` and `opened` are `issues.opened`.",
+        "The path of what is added to the type behind a dot: `issues` and `opened` are `issues.opened`.",
     ),
     Key::new("type_key", Texts, "Paths of members of which just one is there: its name is the type."),
     Key::new("type_constant", Text, "The type of all events that have no other."),
-    Key::new("type_unless", Table(UNLESS), "The type of events in which something else than usual stands."),
+    Key::new(
+        "type_unless",
+        Table(UNLESS),
+        "The type of events in which something else than usual stands at a path.",
+    ),
 ];
 
 const UNLESS: Keys = &[&[
-    Key::new("path", Text, "The path that is looked at."),
-    Key::new("is", Text, "What usually stands there. Where nothing does, the event is a usual one."),
-    Key::new("type", Text, "The type of the others."),
+    Key::new("path", Text, "The path of the value that is compared."),
+    Key::new("is", Text, "The usual value at the path. Where there is none, the event is a usual one."),
+    Key::new("type", Text, "The type of events with another value."),
 ]];
 
 const OTHERS: &[Key] = &[
@@ -69,7 +76,7 @@ const OTHERS: &[Key] = &[
     Key::new(
         "body",
         Word(|| vec!["json", "form", "content-type"]),
-        "What the body is; a form is read as an object of its fields.",
+        "The format of the body; a form is read as an object of its fields.",
     )
     .or("json"),
     Key::new("form_field", Text, "The only field of a form, which holds JSON."),
