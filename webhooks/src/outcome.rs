@@ -46,9 +46,11 @@ pub enum Outcome {
     Busy(Duration),
     /// Success could not be recorded as ours: another attempt owns the event now and decides.
     LeaseLost,
-    /// The store cannot be reached. Nothing ran.
+    /// The store or the inbox cannot be reached. This event did not run; other events of a batch may have. After a panic
+    /// outside of listeners it may have begun.
     StoreUnavailable,
-    /// The store is full of events that must not be forgotten yet. Nothing ran.
+    /// The store or the inbox is full of events that must not be forgotten yet. This event did not run; other events of a
+    /// batch may have.
     StoreFull,
     /// More runs are under way than `max_in_flight` allows, or more body bytes than `max_buffered`.
     Overloaded,

@@ -19,6 +19,9 @@ pub use signal::shutdown_signal;
 impl Webhooks {
     /// A `tower::Service` for any server that speaks the `http` crate's types.
     ///
+    /// The path that it is called with must be `{webhooks.http.path}/{source}`, byte for byte; behind axum's
+    /// `Router::nest` that is what the nesting leaves of it. Any other is answered 404.
+    ///
     /// # Errors
     /// When a source has no secret: secrets are lent only under [`serve`](Self::serve).
     pub fn service(&self) -> Result<WebhookService, Error> {

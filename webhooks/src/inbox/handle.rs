@@ -36,7 +36,7 @@ pub struct WebhookInbox {
 #[derive(Debug)]
 pub struct OperationError(InboxError);
 
-/// How much there is in the inbox.
+/// What is pending and dead in the inbox, of one listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListenerBacklog {

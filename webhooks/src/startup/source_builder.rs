@@ -83,7 +83,7 @@ impl SourceBuilder {
         self.set("mode", Value::String(if stored { "inbox" } else { "inline" }.to_owned()))
     }
 
-    /// Refuses the same signed content under another id, where ids are not signed.
+    /// Takes the same signed content for a duplicate, answered 200, if it comes under another id that is not signed.
     pub fn replay_guard(self) -> Self {
         self.set("replay_guard", Value::String("digest".to_owned()))
     }

@@ -52,7 +52,10 @@ impl Webhooks {
         Builder::empty()
     }
 
-    /// Processes a whole request, for servers that are neither axum nor tower. The source is the last part of its path.
+    /// Processes a whole request, for servers that are neither axum nor tower.
+    ///
+    /// Its path must be `{webhooks.http.path}/{source}`, byte for byte: `/webhooks/stripe`, for instance. Any other is
+    /// answered 404.
     ///
     /// The body has been read by then: that server's own limits are what bounds it. Call
     /// [`require_secrets`](Self::require_secrets) once before serving.
