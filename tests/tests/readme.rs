@@ -7,7 +7,7 @@ mod as_printed {
 struct Ledger;
 
 impl Ledger {
-    fn open() -> Result<Self, webhooks::Error> {
+    fn open() -> std::io::Result<Self> {
         Ok(Self)
     }
 
@@ -29,8 +29,10 @@ async fn on_paid(Event(payment): Event<PaymentIntent>, ledger: State<Ledger>) ->
 }
 
 #[tokio::main]
-async fn main() -> Result<(), webhooks::Error> {
-    webhooks::autoconfigure().state(Ledger::open()?).await?.serve().await
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().init();
+    webhooks::autoconfigure().state(Ledger::open()?).await?.serve().await?;
+    Ok(())
 }
 // ---- as it is ----
 }
