@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime};
 
-/// The clocks that everything reads. [`Clock::default`] is the machine's; tests turn their own.
+/// The clocks that everything reads. [`Clock::default`] is the machine's; tests can advance their own.
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Option<Arc<Offsets>>);
 
@@ -18,7 +18,7 @@ struct Offsets {
 pub(crate) type Moment = Duration;
 
 impl Clock {
-    /// A clock that runs as the machine's does and can be turned besides. Clones share the turning.
+    /// A clock that runs as the machine's does, and that a test can advance. Clones are the same clock.
     #[cfg(any(test, feature = "test-util"))]
     pub fn turnable() -> Self {
         Self(Some(Arc::default()))

@@ -80,7 +80,7 @@ impl Life {
         let _ = self.phase.subscribe().wait_for(|phase| *phase == Phase::Cancelled).await;
     }
 
-    /// Leaves in order: unready for `delay`, then closed for up to `grace`, then cancelled.
+    /// Shuts down gracefully: unready for `delay`, then closed for up to `grace`, then cancelled.
     pub(crate) async fn drain(&self, delay: Duration, grace: Duration) {
         self.enter(Phase::Leaving);
         tokio::time::sleep(delay).await;

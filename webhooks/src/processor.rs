@@ -215,13 +215,13 @@ pub(crate) struct Admission {
     pub(crate) id: DeliveryId,
     pub(crate) entry: Entry,
     began: Instant,
-    /// Leaving in order waits for it.
+    /// A graceful shutdown waits for it.
     _passage: Passage,
     /// All that is logged on its path stands in it.
     span: Span,
 }
 
-/// Looking in from outside.
+/// For operators: what was seen, what is stored, and what is to be handled again.
 impl WebhookProcessor {
     /// Has an event handled again when it is redelivered: GitHub's "Redeliver", for one, keeps the id.
     ///

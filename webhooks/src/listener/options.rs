@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-/// How often a failed run is tried again, and how soon. What is not said is as in `webhooks.inbox`.
+/// How often a failed run is tried again, and how soon. What is `None` is as in `webhooks.inbox`.
 ///
 /// The pause grows threefold from attempt to attempt; each is a random part of that, so that what failed together does
 /// not come back together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retry {
-    /// After so many attempts the run is dead.
+    /// The number of attempts after which the run is dead.
     pub max_attempts: Option<u32>,
     /// The longest pause after the first failure.
     pub base: Option<Duration>,

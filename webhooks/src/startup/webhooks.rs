@@ -8,7 +8,6 @@ use super::development::SampleRequest;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::inbox::handle::WebhookInbox;
-
 use crate::problem::Problem;
 use crate::processor::WebhookProcessor;
 use crate::reply::Reply;
@@ -63,7 +62,7 @@ impl Webhooks {
         self.endpoint.process(request).await
     }
 
-    /// Looks in from outside and has it drained; cheap to clone and to keep.
+    /// A handle for readiness checks and graceful shutdown; cheap to clone and to keep.
     pub fn handle(&self) -> Handle {
         Handle {
             processor: self.endpoint.processor.clone(),
@@ -107,7 +106,7 @@ impl Webhooks {
     }
 }
 
-/// A running system, looked at from outside.
+/// A handle for readiness checks and graceful shutdown.
 #[derive(Debug, Clone)]
 pub struct Handle {
     processor: WebhookProcessor,
@@ -121,9 +120,9 @@ impl Handle {
         self.processor.is_ready()
     }
 
-    /// Leaves in order: unready but accepting for `drain_delay`, then refusing while runs finish within
-    /// `shutdown_grace`, then cancelling what is left and releasing its claims. For those who own the server;
-    /// [`Webhooks::serve`] does it at SIGTERM.
+    /// Shuts down gracefully: unready but accepting for `drain_delay`, then refusing while runs finish within
+    /// `shutdown_grace`, then cancelling what is left and releasing its claims. For those who own the server, at
+    /// SIGTERM or Ctrl-C; [`Webhooks::serve`] does it by itself.
     pub async fn drain(&self) {
         self.processor.drain(self.drain_delay, self.shutdown_grace).await;
     }

@@ -56,8 +56,8 @@ pub async fn client(builder: Builder) -> Result<Client> {
 
 /// Sends deliveries as their providers do, and tells what became of each.
 ///
-/// Sources that share a fetcher of your own keep it for what the kit does not publish; nothing is fetched through the
-/// network. The clock can be turned, and is the time that deliveries are signed at.
+/// If you set a key fetcher, it is still asked for keys that the kit does not serve; nothing else is fetched. The clock can
+/// be turned, and deliveries are signed at its time.
 pub struct Client {
     webhooks: Webhooks,
     rehearsal: Rehearsal,

@@ -8,9 +8,9 @@ use crate::event::WebhookEvent;
 
 /// The event's payload, deserialised into `T`.
 ///
-/// Which part of the body that is, the catalogue says: for Stripe the object in `data`, for GitHub all of it. A
-/// payload that does not fit `T` is a failure to be tried again, for a mended build must still receive it; the error
-/// names type and JSON path, never a value.
+/// The catalogue says which part of the body that is: for Stripe the object in `data`, for GitHub all of it. A payload
+/// that does not fit `T` is a failure to be tried again, so that a fixed build still receives it; the error names type
+/// and JSON path, never a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event<T>(pub T);
 

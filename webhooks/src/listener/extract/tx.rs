@@ -15,9 +15,10 @@ use crate::error::{Failure, Result};
 /// A transaction in the user's own PostgreSQL: what the listener writes in it happens exactly once.
 ///
 /// It is begun on the `sqlx::PgPool` that was given to `.state(…)`, and a row in the table `webhook_effects` says in it
-/// that this listener has handled this event. Was the row there already, then the listener does not run and counts as
-/// done. The framework commits when the listener returns `Ok`, and rolls back after an error, a panic, a timeout and
-/// when the run is cancelled; so there is nothing to call. It derefs to the connection, to be queried as usual.
+/// that this listener has handled this event. If the row already exists, the listener does not run and counts as done. If
+/// another attempt is just writing it, this one waits until the other has committed or rolled back. The framework commits
+/// when the listener returns `Ok`, and rolls back after an error, a panic, a timeout and when the run is cancelled; so
+/// there is nothing to call. It derefs to the connection, to be queried as usual.
 ///
 /// ```
 /// use sqlx::{PgPool, Postgres};
