@@ -207,7 +207,7 @@ impl<'w> Claim<'w> {
                    WHERE id = ?1";
         desk.connection.prepare_cached(sql)?.execute([due.run])?;
         let fence = Fence { run: due.run, attempt: due.attempt + 1 };
-        desk.leases.hold(fence, self.now.monotonic + self.wanted.lease);
+        desk.hold(fence, self.now.monotonic + self.wanted.lease);
         self.claimed.runs.push(ClaimedRun {
             fence,
             listener: listener.id.to_string(),

@@ -13,6 +13,13 @@ use crate::inbox::Fence;
 #[derive(Debug, Default)]
 pub(super) struct Leases(Mutex<HashMap<i64, Lease>>);
 
+/// Who had a run before somebody took it.
+#[derive(Debug)]
+pub(super) struct Before {
+    run: i64,
+    lease: Option<Lease>,
+}
+
 #[derive(Debug)]
 struct Lease {
     attempt: u32,
@@ -20,9 +27,19 @@ struct Lease {
 }
 
 impl Leases {
-    /// Gives the run to this attempt.
-    pub(super) fn hold(&self, fence: Fence, until: Moment) {
-        self.lock().insert(fence.run, Lease { attempt: fence.attempt, until });
+    /// Gives the run to this attempt, and from now on to no other. Returns what [`restore`](Self::restore) undoes it with.
+    pub(super) fn hold(&self, fence: Fence, until: Moment) -> Before {
+        let lease = self.lock().insert(fence.run, Lease { attempt: fence.attempt, until });
+        Before { run: fence.run, lease }
+    }
+
+    /// Has it as it was before.
+    pub(super) fn restore(&self, Before { run, lease }: Before) {
+        let mut leases = self.lock();
+        match lease {
+            Some(lease) => leases.insert(run, lease),
+            None => leases.remove(&run),
+        };
     }
 
     /// Moves the lease on. `false`: there is none.

@@ -18,7 +18,7 @@ pub(super) struct Suspect<'w> {
 }
 
 /// All suspects, those first that came to nothing least often, for the others are the likelier culprits.
-pub(super) fn all<'w>(desk: &Desk, wanted: &'w Wanted, now: Now) -> rusqlite::Result<Vec<Suspect<'w>>> {
+pub(super) fn all<'w>(desk: &mut Desk, wanted: &'w Wanted, now: Now) -> rusqlite::Result<Vec<Suspect<'w>>> {
     let mut suspects = lapsed(desk, wanted, now)?;
     for listener in &wanted.listeners {
         let sql = format!(
@@ -78,7 +78,7 @@ impl Suspect<'_> {
 }
 
 /// Those whose lease has run out. They were in front when they were claimed.
-fn lapsed<'w>(desk: &Desk, wanted: &'w Wanted, now: Now) -> rusqlite::Result<Vec<Suspect<'w>>> {
+fn lapsed<'w>(desk: &mut Desk, wanted: &'w Wanted, now: Now) -> rusqlite::Result<Vec<Suspect<'w>>> {
     let mut suspects = Vec::new();
     for fence in desk.leases.lapsed(now.monotonic) {
         let sql = format!(
@@ -88,13 +88,27 @@ fn lapsed<'w>(desk: &Desk, wanted: &'w Wanted, now: Now) -> rusqlite::Result<Vec
         let found = select.query_row(params![fence.run, fence.attempt], |row| {
             Ok((Due::read(row)?, row.get::<_, String>(7)?))
         });
-        match found.optional()? {
+        let found = found.optional()?;
+        drop(select);
+        match found {
             Some((due, id)) => {
                 let listener = wanted.listeners.iter().find(|it| *it.id == *id);
                 suspects.extend(listener.map(|listener| Suspect { due, listener, held: true }));
             }
-            None => desk.leases.end(fence),
+            None => set_right(desk, fence, now)?,
         }
     }
     Ok(suspects)
+}
+
+/// A lease of an attempt that the file does not know means nothing. Where a commit failed and is on disk all the same,
+/// the file knows a later one that nobody was told of: it has lapsed, too, or the run would never be looked at again.
+fn set_right(desk: &mut Desk, fence: Fence, now: Now) -> rusqlite::Result<()> {
+    let sql = "SELECT attempt FROM runs WHERE id = ?1 AND state = 0 AND held = 1";
+    let attempt = desk.connection.prepare_cached(sql)?.query_row([fence.run], |row| row.get(0)).optional()?;
+    match attempt {
+        Some(attempt) => desk.hold(Fence { attempt, ..fence }, now.monotonic),
+        None => desk.ended.push(fence),
+    }
+    Ok(())
 }

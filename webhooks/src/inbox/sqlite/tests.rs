@@ -7,7 +7,8 @@ use futures_util::future::{Either, join_all, select};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{SqliteInbox, SqliteOptions, change};
+use super::writer::{Desk, Failed};
+use super::{SqliteInbox, SqliteOptions, change, claim, settle};
 use crate::clock::Clock;
 use crate::inbox::conformance::world::{DAY, LEASE, entry, failed, parcel, sqlite_options, wanted};
 use crate::inbox::record::{RunState, Selection};
@@ -85,6 +86,55 @@ async fn no_correction_of_the_time_ends_a_lease() {
         assert!(opened.inbox.renew(runs[0].fence, LEASE).await.unwrap());
     }
     opened.end(&runs, &End::Done).await;
+}
+
+/// Has `work` done, and undone.
+async fn undo(opened: &Opened, work: impl FnOnce(&mut Desk) -> rusqlite::Result<()> + Send + 'static) {
+    let undone = opened.inbox.writer.write(move |desk| {
+        work(desk)?;
+        Err::<(), _>(Failed::Refused(InboxError::Full))
+    });
+    assert!(matches!(undone.await, Err(InboxError::Full)));
+}
+
+#[tokio::test]
+async fn a_run_whose_claim_was_undone_is_claimed_again() {
+    let opened = Opened::new();
+    opened.put([1], None).await;
+    let first = opened.claim().await;
+    opened.clock.advance(LEASE * 2);
+    for is_settled in [false, true] {
+        let (fence, now, options) = (first[0].fence, opened.inbox.now(), opened.inbox.options);
+        undo(&opened, move |desk| {
+            if is_settled {
+                assert!(settle::settle(desk, fence, &End::Done, now.wall, &options)?);
+            }
+            let claimed = claim::claim(desk, &wanted(&["a"], 1), now, &options)?;
+            assert_eq!(claimed.runs.len(), usize::from(!is_settled));
+            Ok(())
+        })
+        .await;
+    }
+    assert!(opened.inbox.renew(first[0].fence, LEASE).await.unwrap(), "nobody else has it");
+    opened.clock.advance(LEASE * 2);
+    let second = opened.claim().await;
+    assert_eq!(second.iter().map(|run| run.attempt).collect::<Vec<_>>(), [2]);
+    assert!(!opened.inbox.renew(first[0].fence, LEASE).await.unwrap(), "it has been taken over");
+    opened.end(&second, &End::Done).await;
+}
+
+#[tokio::test]
+async fn a_claim_that_is_on_disk_though_it_failed_lapses() {
+    let opened = Opened::new();
+    opened.put([1], None).await;
+    opened.claim().await;
+    let sql = "UPDATE runs SET attempt = 2, spent = 2, unsettled = 2";
+    Connection::open(opened.file()).unwrap().execute(sql, []).unwrap();
+    opened.clock.advance(LEASE * 2);
+    assert!(opened.claim().await.is_empty(), "an attempt that nobody was told of");
+    let claimed = opened.claim().await;
+    assert_eq!(claimed.iter().map(|run| run.fence.attempt).collect::<Vec<_>>(), [3]);
+    opened.end(&claimed, &End::Done).await;
 }
 
 #[tokio::test]

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
-use super::leases::Leases;
+use super::leases::{Before, Leases};
 use super::owner::Owner;
+use crate::clock::Moment;
 use crate::inbox::{Fence, InboxError};
 
 /// The way to the writing thread. It ends when this is dropped.
@@ -24,6 +25,8 @@ pub(super) struct Desk {
     data_version: i64,
     looked_at: Option<Instant>,
     pub(super) leases: Arc<Leases>,
+    /// What leases were before the attempts that begin with this commit.
+    begun: Vec<Before>,
     /// Attempts that end with this commit, and runs that are gone with it.
     pub(super) ended: Vec<Fence>,
     pub(super) dropped: Vec<i64>,
@@ -56,6 +59,7 @@ impl Writer {
             data_version: 0,
             looked_at: None,
             leases,
+            begun: Vec::new(),
             ended: Vec::new(),
             dropped: Vec::new(),
             retried_first: false,
@@ -109,6 +113,12 @@ impl Desk {
         self.pending = None;
     }
 
+    /// Gives the run to an attempt that begins with this commit. Nobody else can renew his lease of it from now on; if
+    /// there is no such commit, he has it again.
+    pub(super) fn hold(&mut self, fence: Fence, until: Moment) {
+        self.begun.push(self.leases.hold(fence, until));
+    }
+
     /// Notices that another process has changed something: an operator's tool. Counting takes its time, so that the
     /// number may be a second old.
     fn look_around(&mut self) -> rusqlite::Result<()> {
@@ -138,13 +148,23 @@ impl Desk {
         }
     }
 
-    /// Leases end with the commit that ends their attempt. If there was none, the attempt has not ended.
+    /// Leases end with the commit that ends their attempt. If there was none, no attempt has ended, and none has begun.
     fn update_leases(&mut self, committed: bool) {
         let (ended, dropped) = (std::mem::take(&mut self.ended), std::mem::take(&mut self.dropped));
         if committed {
+            self.begun.clear();
             ended.into_iter().for_each(|fence| self.leases.end(fence));
             dropped.into_iter().for_each(|run| self.leases.forget(run));
+        } else {
+            self.give_back(0);
         }
+    }
+
+    /// What has begun since then has not. A run that somebody took whose lease had lapsed would be looked for under an
+    /// attempt that there never was, and found by nobody.
+    fn give_back(&mut self, since: usize) {
+        let begun = self.begun.drain(since..);
+        begun.rev().for_each(|before| self.leases.restore(before));
     }
 
     /// Those that can be carried out, or none.
@@ -164,7 +184,8 @@ impl Desk {
     /// One order of those that share a commit. What is wrong with it alone is undone, and told to whoever gave it; what
     /// is returned is wrong with the file, and of concern to all.
     fn attend_to(&mut self, order: &mut dyn Order) -> rusqlite::Result<()> {
-        let (pending, ended, dropped) = (self.pending, self.ended.len(), self.dropped.len());
+        let (pending, begun) = (self.pending, self.begun.len());
+        let (ended, dropped) = (self.ended.len(), self.dropped.len());
         self.run("SAVEPOINT one")?;
         // What an order leaves half done is undone.
         let carried_out = catch_unwind(AssertUnwindSafe(|| order.carry_out(self)));
@@ -184,6 +205,7 @@ impl Desk {
         self.run("ROLLBACK TO one")?;
         self.run("RELEASE one")?;
         self.pending = pending;
+        self.give_back(begun);
         self.ended.truncate(ended);
         self.dropped.truncate(dropped);
         order.fail(failed);
