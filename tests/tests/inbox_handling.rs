@@ -172,19 +172,33 @@ async fn what_is_not_verified_is_not_stored(new_inbox: fn() -> InboxFolder) {
 }
 
 async fn unknown_listener_waits(new_inbox: fn() -> InboxFolder) {
-    let folder = new_inbox();
-    let newer = folder.sources(&["stripe"]).listener(Recorder::new("stripe"));
+    let (folder, clock) = (new_inbox(), Clock::turnable());
+    let build = || folder.sources(&["github"]).clock(clock.clone());
+    let newer = build().listener(Recorder::new("github"));
     let newer = Inside::answering(newer, |_| Err(Failure::retry_after(DAY, "the newer build fails"))).await;
-    newer.send(sample::of("stripe", "evt_1")).await;
-    until(async || newer.heard().len() == 1).await;
+    newer.send(sample::of("github", "id-1")).await;
+    let run_of_newer = async |inbox: &WebhookInbox| {
+        let shown = inbox.show(1).await.expect("an inbox").expect("an event");
+        shown.runs.into_iter().find(|run| run.listener == "recorder of *").expect("its run")
+    };
+    until(async || run_of_newer(&inbox(&newer)).await.failures.len() == 1).await;
     drop(newer);
 
-    // The older build has no `recorder of *`.
-    let older =
-        folder.sources(&["stripe"]).listener(Recorder::new("stripe")).build().await.expect("all is well");
+    // The older build has no `recorder of *`, whose run is due by now.
+    clock.advance(DAY * 2);
+    let heard = Recorder::new("github");
+    let older = build().listener(heard.clone()).build().await.expect("all is well");
     let inbox = older.inbox().expect("an inbox is configured");
-    until(async || inbox.backlog().await.expect("an inbox").iter().any(|it| it.listener == "recorder of *"))
-        .await;
+    older.process(sample::of("github", "id-2").into_request()).await;
+    let is_done = async || {
+        let shown = inbox.show(2).await.expect("an inbox");
+        shown.is_some_and(|event| event.runs.iter().all(|run| run.state == RunState::Done))
+    };
+    until(is_done).await;
+
+    let waits = run_of_newer(&inbox).await;
+    assert_eq!((waits.state, waits.attempts, waits.failures.len()), (RunState::Pending, 1, 1));
+    assert_eq!(heard.heard().last().and_then(WebhookEvent::id), Some("id-2"));
     let backlog = inbox.backlog().await.expect("an inbox");
     let waiting = backlog.iter().find(|it| it.listener == "recorder of *").expect("it is counted");
     assert_eq!((waiting.pending, waiting.dead), (1, 0));
