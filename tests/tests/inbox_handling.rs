@@ -212,7 +212,9 @@ async fn body_kept_while_pending(new_inbox: fn() -> InboxFolder) {
     };
     let inside = Inside::answering(folder.sources(&["stripe"]).clock(clock.clone()), answer).await;
     inside.send(sample::of("stripe", "evt_1")).await;
-    until(async || inside.heard().len() == 1).await;
+    // Not before that is it known when it comes again.
+    let shown = async || inbox(&inside).show(1).await.expect("an inbox").expect("an event");
+    until(async || shown().await.runs[0].failures.len() == 1).await;
 
     clock.advance(DAY * 399);
     inbox(&inside).sweep().await.expect("an inbox");
