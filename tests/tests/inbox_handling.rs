@@ -1,11 +1,15 @@
 //! The inbox from an acknowledged delivery to its last run.
 
+use std::collections::HashSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::StatusCode;
 use support::inbox::{InboxFolder, settled, until};
 use support::inside::{Inside, Recorder};
 use support::sample;
+use support::scripted::Count;
 use webhooks::{
     Clock, Failure, OnDead, OrderBy, Outcome, RunState, Selection, WebhookEvent, WebhookEventListener,
     WebhookInbox, testing,
@@ -301,10 +305,12 @@ async fn no_credentials_at_rest(new_inbox: fn() -> InboxFolder) {
     assert!(!headers.contains_key("authorization"));
 }
 
-/// Remembers the order; slow, so that what is not kept apart overlaps.
+/// Remembers the order; slow, so that what is not kept apart overlaps, which is counted.
 struct InOrder {
     order: OrderBy,
     heard: Recorder,
+    at_work: Mutex<HashSet<Bytes>>,
+    overlaps: Count,
 }
 
 impl WebhookEventListener for InOrder {
@@ -321,7 +327,14 @@ impl WebhookEventListener for InOrder {
     }
 
     async fn handle(&self, event: &WebhookEvent) -> webhooks::Result {
+        let at_work = || self.at_work.lock().expect("nobody panics in here");
+        // The customer and nothing else.
+        let customer = event.payload();
+        if !at_work().insert(customer.clone()) {
+            self.overlaps.add();
+        }
         tokio::time::sleep(Duration::from_millis(u64::from(event.attempt() % 3))).await;
+        at_work().remove(customer);
         as_told(event)?;
         self.heard.handle(event).await
     }
@@ -330,7 +343,8 @@ impl WebhookEventListener for InOrder {
 fn in_order(on_dead: OnDead) -> (InOrder, Recorder) {
     let heard = Recorder::new("stripe");
     let order = OrderBy { pointer: "/data/object/customer", on_dead };
-    (InOrder { order, heard: heard.clone() }, heard)
+    let (at_work, overlaps) = (Mutex::default(), Count::new());
+    (InOrder { order, heard: heard.clone(), at_work, overlaps }, heard)
 }
 
 fn of_customer(id: &str, event_type: &str, customer: usize) -> support::inside::Post {
@@ -341,6 +355,7 @@ fn of_customer(id: &str, event_type: &str, customer: usize) -> support::inside::
 async fn ordered_key(new_inbox: fn() -> InboxFolder) {
     let folder = new_inbox();
     let (listener, heard) = in_order(OnDead::Skip);
+    let overlaps = listener.overlaps.clone();
     let webhooks = folder.sources(&["stripe"]).listener(listener).build().await.expect("all is well");
     const CUSTOMERS: usize = 5;
     for number in 0..100 {
@@ -353,6 +368,7 @@ async fn ordered_key(new_inbox: fn() -> InboxFolder) {
 
     let ids: Vec<_> = heard.heard().iter().map(|event| event.id().expect("an id").to_owned()).collect();
     assert_eq!(ids.len(), 100);
+    assert_eq!(overlaps.get(), 0, "runs of one customer overlap");
     for customer in 0..CUSTOMERS {
         let number = |id: &String| id[4..].parse::<usize>().expect("a number");
         let theirs: Vec<_> = ids.iter().map(number).filter(|number| number % CUSTOMERS == customer).collect();
