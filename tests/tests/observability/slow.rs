@@ -1,7 +1,7 @@
 //! Thousands who are slow on purpose: cut off in time, within bounded memory, and genuine deliveries are served.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use support::fleet::{Probe, ProbeOptions};
@@ -80,6 +80,40 @@ async fn slowloris() {
     assert!(served > 0, "genuine deliveries meanwhile");
     all.await.expect("no panic");
     assert!(probe.process.ended().is_none());
+}
+
+/// Begins a head, and a body, and neither goes on.
+async fn begin(probe: &Probe) -> (Connection, Connection) {
+    let mut head = Connection::open(probe.address()).await.expect("a connection");
+    head.write(b"POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.expect("written");
+    let mut body = Connection::open(probe.address()).await.expect("a connection");
+    body.write(&head_of_a_forgery(1_000_000)).await.expect("written");
+    (head, body)
+}
+
+/// One deadline is longer than what is usual for it, and the other longer than any test: when the one has come, what
+/// waits for the other is still open, and would not be if either were the usual one.
+async fn the_longer_of_two_is_open(deadlines: [&str; 2], shorter: Duration, head_is_longer: bool) {
+    let began = Instant::now();
+    let [head, body] = deadlines;
+    let options = ProbeOptions::alone().setting(&format!("head_timeout = \"{head}\""));
+    let probe = options.setting(&format!("read_timeout = \"{body}\"")).start();
+    let (head, body) = begin(&probe).await;
+    let (mut longer, mut cut) = if head_is_longer { (head, body) } else { (body, head) };
+    // Whether it is answered or closed.
+    let _ = timeout(PATIENCE, cut.any_response()).await.expect("it is cut off");
+    assert!(began.elapsed() >= shorter, "after {:?}", began.elapsed());
+    assert!(timeout(Duration::from_millis(100), longer.any_response()).await.is_err(), "{deadlines:?}");
+}
+
+#[tokio::test]
+async fn each_deadline_is_the_one_that_was_set() {
+    let (seven, twelve) = (Duration::from_secs(7), Duration::from_secs(12));
+    // Usual are 5 s for a head and 10 s for a body.
+    tokio::join!(
+        the_longer_of_two_is_open(["1h", "7s"], seven, true),
+        the_longer_of_two_is_open(["12s", "1h"], twelve, false),
+    );
 }
 
 /// The bytes of bodies are counted in `body_budget.rs`; this is what the process really takes.
