@@ -1,12 +1,12 @@
 use std::time::SystemTime;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::StatusCode;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use support::inside::{Inside, Post, reason};
+use support::inside::{Inside, Post, reason, refusal};
 use webhooks::Webhooks;
 
 use crate::vendors::{Fixture, rsa_signature, seconds, startup_report};
@@ -74,16 +74,25 @@ async fn pubsub_foreign_account() {
 async fn jwt_alg_confusion() {
     let inside = pubsub().await;
     let claims = claims(ACCOUNT);
+    let hs256 = json!({"alg": "HS256", "kid": "key-1"});
     let none = token(&json!({"alg": "none", "kid": "key-1"}), &claims, |_| Vec::new());
-    let public_key = include_bytes!("../../keys/public.pem");
-    let with_public_key =
-        token(&json!({"alg": "HS256", "kid": "key-1"}), &claims, |content| hmac_sha256(public_key, content));
-    let under_another_name = token(&rs256(), &claims, |content| hmac_sha256(public_key, content));
     let unknown_key = token(&json!({"alg": "RS256", "kid": "key-2"}), &claims, rsa_signature);
     let no_signature = none.trim_end_matches('.').to_owned();
-    for forged in [none, with_public_key, under_another_name, unknown_key, no_signature] {
-        let reply = inside.send(push(&forged)).await;
-        assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{forged}");
+    let (malformed, mismatch) = ("401 signature_malformed", "401 signature_mismatch");
+    for (forged, why) in [(none, malformed), (unknown_key, mismatch), (no_signature, malformed)] {
+        assert_eq!(refusal(&inside.send(push(&forged)).await), why, "{forged}");
+    }
+    // What anyone can have, in every form of it: the certificate is what was fetched.
+    let certificate = include_str!("../../keys/google.pem");
+    let public_key = include_str!("../../keys/public.pem");
+    for text in [certificate, public_key] {
+        for key in [text.as_bytes(), text.trim_end().as_bytes(), &der(text)] {
+            let sign = |content: &[u8]| hmac_sha256(key, content);
+            let with_public_key = push(&token(&hs256, &claims, sign));
+            assert_eq!(refusal(&inside.send(with_public_key).await), malformed);
+            let under_another_name = push(&token(&rs256(), &claims, sign));
+            assert_eq!(refusal(&inside.send(under_another_name).await), mismatch);
+        }
     }
     assert_eq!(inside.heard().len(), 0);
 }
@@ -100,6 +109,12 @@ async fn pubsub_needs_to_know_whom_to_believe() {
 
 fn now() -> u64 {
     seconds(SystemTime::now())
+}
+
+/// What a PEM file holds.
+fn der(pem: &str) -> Vec<u8> {
+    let lines: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    STANDARD.decode(lines).expect("base64")
 }
 
 fn hmac_sha256(key: &[u8], content: &[u8]) -> Vec<u8> {
