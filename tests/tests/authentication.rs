@@ -181,8 +181,12 @@ async fn host_header_ignored() {
         .with("x-forwarded-host", "a.example")
         .with("x-forwarded-proto", "https")
         .with("forwarded", "host=a.example;proto=https");
-    assert_eq!(inside.send(foreign).await.status, 401);
-    assert!(inside.heard().is_empty());
+    // As a proxy is sent it: whoever calls names the host before the path.
+    let absolute = foreign.clone().target("https://a.example/webhooks/twilio");
+    for forged in [foreign, absolute] {
+        assert_eq!(refusal(&inside.send(forged).await), "401 signature_mismatch");
+        assert!(inside.heard().is_empty());
+    }
 
     let ours = signed_for("https://example.com/webhooks/twilio").with("host", "a.example");
     assert_eq!(inside.send(ours).await.status, 200);
