@@ -6,6 +6,7 @@ use support::inside::{Inside, Post, Recorder, refusal};
 use support::process::{PATIENCE, Program};
 use support::{sample, sign};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use webhooks::{Error, Settings, WebhookProcessor, Webhooks};
 
 /// Everything that keeps webhooks from starting, as the user reads it.
@@ -52,6 +53,34 @@ async fn no_secret_is_closed_on_an_address_that_others_reach() {
         .await;
 
     assert_names_the_missing_secret(&built.expect_err("a public server without a secret"));
+}
+
+/// The settings say a loopback address; the socket is another.
+#[cfg(debug_assertions)]
+#[tokio::test]
+async fn no_secret_is_closed_on_a_socket_that_others_reach() {
+    let secretless = Webhooks::builder().source("stripe", |source| source).listener(Recorder::new("stripe"));
+    let webhooks = secretless.build().await.expect("a secret is lent in development");
+    let socket = TcpListener::bind("0.0.0.0:0").await.expect("a port");
+
+    let refused = timeout(PATIENCE, webhooks.serve_on(socket)).await.expect("it does not serve");
+
+    assert_names_the_missing_secret(&refused.expect_err("a public server without a secret"));
+}
+
+#[cfg(debug_assertions)]
+#[tokio::test]
+async fn a_secret_that_is_lent_is_good_for_one_process() {
+    let secretless = async || Inside::with(Webhooks::builder().source("stripe", |source| source)).await;
+    let (lender, other) = (secretless().await, secretless().await);
+    let sample = lender.webhooks.sample_requests().next().expect("a request to try it with");
+    let post =
+        sample.headers.iter().fold(Post::at(&sample.path).body(&sample.body), |post, (name, value)| {
+            post.header(name.as_str(), value)
+        });
+
+    assert_eq!(refusal(&other.send(post.clone()).await), "401 signature_mismatch");
+    assert_eq!(lender.send(post).await.status, 200);
 }
 
 #[cfg(debug_assertions)]

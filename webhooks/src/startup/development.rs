@@ -64,7 +64,11 @@ impl fmt::Debug for SampleRequest {
 
 /// Whether sources may be lent secrets.
 pub(super) fn is_allowed(bind: &str) -> bool {
-    cfg!(debug_assertions) && is_loopback(bind)
+    is_allowed_in(cfg!(debug_assertions), bind)
+}
+
+fn is_allowed_in(debug_build: bool, bind: &str) -> bool {
+    debug_build && is_loopback(bind)
 }
 
 pub(super) fn is_loopback(bind: &str) -> bool {
@@ -112,4 +116,27 @@ fn wanted(source: &SourceConfig, listeners: &[Arc<Listener>]) -> Option<String> 
 /// For a POSIX shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_lent_in_a_debug_build_on_a_loopback_address() {
+        let (loopback, public) = (
+            ["127.0.0.1:8080", "[::1]:0", "localhost:80"],
+            ["0.0.0.0:8080", "[::]:0", "localhost.example:80", ""],
+        );
+        for bind in loopback {
+            assert!(is_allowed_in(true, bind), "{bind}");
+        }
+        for bind in public {
+            assert!(!is_allowed_in(true, bind), "{bind}");
+        }
+        for bind in loopback.iter().chain(&public) {
+            assert!(!is_allowed_in(false, bind), "{bind} in a release build");
+        }
+        assert_eq!(is_allowed(loopback[0]), cfg!(debug_assertions));
+    }
 }
