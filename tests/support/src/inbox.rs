@@ -78,19 +78,22 @@ impl InboxFolder {
         self.place.join("webhooks.toml")
     }
 
-    /// All that is on disk, the write-ahead log included. Read by another process: whoever opens and closes a file that
-    /// he has an inbox in gives up its locks.
-    pub fn bytes(&self) -> Vec<u8> {
-        if let Some((server, url)) = &self.postgres {
-            let stored = "SELECT encode(coalesce(headers, '') || coalesce(body, ''), 'escape') || d::text FROM webhooks.deliveries d
-                UNION ALL SELECT e::text FROM webhooks.events e UNION ALL SELECT r::text FROM webhooks.runs r";
-            return server.query_in(url, stored).into_bytes();
-        }
-        let files = std::fs::read_dir(&self.place).expect("the folder is there");
-        let paths = files.map(|file| file.expect("a file").path());
-        let read = std::process::Command::new("cat").args(paths).output().expect("there is a `cat`");
-        assert!(read.status.success());
-        read.stdout
+    /// Those of these texts that are on disk, the write-ahead log included; of PostgreSQL in a row as well, for large
+    /// values are compressed in its files. Looked for by another process: whoever opens and closes a file that he has an
+    /// inbox in gives up its locks.
+    pub fn at_rest(&self, texts: &[impl AsRef<str>]) -> BTreeSet<String> {
+        let Some((server, url)) = &self.postgres else { return found_in(&[&self.place], texts) };
+        let rows = "SELECT encode(coalesce(headers, '') || coalesce(body, ''), 'escape') || d::text FROM webhooks.deliveries d
+            UNION ALL SELECT e::text FROM webhooks.events e UNION ALL SELECT r::text FROM webhooks.runs r
+            UNION ALL SELECT f::text FROM webhooks.failures f UNION ALL SELECT t::text FROM webhooks.tokens t";
+        let rows = server.query_in(url, rows);
+        // What is in its memory only is in its files after that.
+        server.query("CHECKPOINT");
+        let database = server.query_in(url, "SELECT oid FROM pg_database WHERE datname = current_database()");
+        let data = server.folder().join("data");
+        let mut found = found_in(&[&data.join("base").join(database), &data.join("pg_wal")], texts);
+        found.extend(texts.iter().map(|it| it.as_ref().to_owned()).filter(|it| rows.contains(it)));
+        found
     }
 
     /// A builder with the inbox and further settings, whole tables of them.
@@ -224,6 +227,16 @@ pub async fn each_was_completed_once(folder: &InboxFolder, mut deeds: Vec<Value>
     }
     let backlog = inbox.backlog().await.expect("an inbox");
     assert!(backlog.iter().all(|it| it.pending == 0 && it.dead == 0), "{backlog:?}");
+}
+
+/// Those of these texts that a file in one of these folders holds.
+fn found_in(folders: &[&Path], texts: &[impl AsRef<str>]) -> BTreeSet<String> {
+    let mut grep = std::process::Command::new("grep");
+    grep.env("LC_ALL", "C").args(["-r", "--text", "--only-matching", "--no-filename", "--fixed-strings"]);
+    grep.args(texts.iter().flat_map(|text| ["-e", text.as_ref()]));
+    // It fails if there is none, and if a server removes one of its files meanwhile: look for one that must be there.
+    let found = grep.arg("--").args(folders).output().expect("there is a `grep`").stdout;
+    String::from_utf8_lossy(&found).lines().map(str::to_owned).collect()
 }
 
 /// Delivers an event to a probe at this address.
