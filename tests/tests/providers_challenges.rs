@@ -4,6 +4,7 @@ use http::{Method, StatusCode};
 use support::described::scheme;
 use support::inside::{Inside, Post, reason};
 use support::sample;
+use webhooks::testing::{self, SigningKey};
 use webhooks::{Reply, Webhooks};
 
 const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
@@ -175,6 +176,102 @@ async fn echo_is_inert() {
         );
         assert_eq!(reply.headers["x-content-type-options"], "nosniff", "{provider}");
     }
+}
+
+/// Its answer is text, and of no more than the challenge.
+#[tokio::test]
+async fn echo_is_inert_for_twitch() {
+    let twitch = scheme("twitch");
+    let inside = inside("twitch").await;
+    let send = async |challenge: &str| {
+        let body =
+            format!(r#"{{"challenge":"{challenge}","subscription":{{"id":"1","type":"channel.follow"}}}}"#);
+        let post = twitch.post("twitch", SECRET, "id-1", body);
+        inside.send(post.with("Twitch-Eventsub-Message-Type", "webhook_callback_verification")).await
+    };
+    for bad in SCRIPTS {
+        let reply = send(bad).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{bad}");
+        assert!(!text(&reply).contains("script"), "{bad}");
+    }
+    let reply = send("pogchamp-kappa-360noscope-vohiyo").await;
+    assert_eq!((reply.status, text(&reply).as_str()), (StatusCode::OK, "pogchamp-kappa-360noscope-vohiyo"));
+    assert!(reply.headers["content-type"].to_str().expect("text").starts_with("text/plain"));
+    assert_eq!(reply.headers["x-content-type-options"], "nosniff");
+
+    let unsigned = Post::to("twitch").header("Twitch-Eventsub-Message-Type", "webhook_callback_verification");
+    let reply = inside.send(unsigned.body(r#"{"challenge":"abc"}"#)).await;
+    assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "it is signed like everything of Twitch's");
+    assert!(inside.heard().is_empty());
+}
+
+/// What a browser would run, were it shown as a page.
+const SCRIPTS: [&str; 3] = ["<script>", "<script>alert(1)</script>", "a<script src=//evil.example>"];
+
+/// A genuine request for an echo of this; who asks for it is known, or the answer is a form that is no page.
+fn echo_of(provider: &str, challenge: &str) -> Post {
+    match provider {
+        "front" => scheme("front").post("front", SECRET, "", "{}").header("x-front-challenge", challenge),
+        "okta" => get("/webhooks/okta").header("X-Okta-Verification-Challenge", challenge),
+        "monday" => Post::to("monday").body(format!(r#"{{"challenge":"{challenge}"}}"#)),
+        "azure-event-grid" => {
+            let kind = "Microsoft.EventGrid.SubscriptionValidationEvent";
+            let body = format!(r#"[{{"eventType":"{kind}","data":{{"validationCode":"{challenge}"}}}}]"#);
+            let post = Post::at(&format!("/webhooks/azure-event-grid?code={SECRET}")).body(body);
+            post.header("aeg-event-type", "SubscriptionValidation")
+        }
+        _ => Post::to(provider).method(Method::OPTIONS).header("WebHook-Request-Origin", challenge),
+    }
+}
+
+#[tokio::test]
+async fn echo_is_inert_in_json_and_headers() {
+    for provider in ["front", "okta", "monday", "azure-event-grid", "cloudevents"] {
+        let inside = inside(provider).await;
+        for bad in SCRIPTS {
+            let reply = inside.send(echo_of(provider, bad)).await;
+            assert!(reply.status.is_client_error(), "{provider} {bad}: {}", reply.status);
+            let headers = format!("{:?}", reply.headers);
+            assert!(!text(&reply).contains("script") && !headers.contains("script"), "{provider} {bad}");
+        }
+        let reply = inside.send(echo_of(provider, "abc")).await;
+        assert_eq!(reply.status, StatusCode::OK, "{provider}");
+        if provider == "cloudevents" {
+            assert_eq!(
+                (&reply.headers["webhook-allowed-origin"], reply.body.len()),
+                (&"abc".parse().expect("text"), 0)
+            );
+        } else {
+            assert!(text(&reply).ends_with(r#":"abc"}"#), "{provider}: {}", text(&reply));
+            assert_eq!(reply.headers["content-type"], "application/json", "{provider}");
+        }
+        assert!(inside.heard().is_empty(), "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn discord_is_answered_as_it_asks() {
+    let key = SigningKey::generate("discord").expect("a provider of the catalogue");
+    let inside = Inside::with(Webhooks::builder().source("discord", |it| key.configure(it))).await;
+    let send = async |body: &'static str| {
+        let signed = testing::example("discord").body(body).signed_with(&key).into_request();
+        inside.webhooks.process(signed.expect("a request")).await
+    };
+    let interaction =
+        send(r#"{"id":"1","application_id":"42","type":1,"token":"a token","version":1}"#).await;
+    assert_eq!((interaction.status, text(&interaction).as_str()), (StatusCode::OK, r#"{"type":1}"#));
+    assert_eq!(interaction.headers["content-type"], "application/json");
+    let webhook = send(r#"{"version":1,"application_id":"42","type":0}"#).await;
+    assert_eq!((webhook.status, webhook.body.len()), (StatusCode::NO_CONTENT, 0));
+    assert_eq!(webhook.headers["content-type"], "application/json");
+    assert!(inside.heard().is_empty());
+
+    let ping = Post::to("discord").body(r#"{"type":1,"token":"a token"}"#);
+    assert_eq!(inside.send(ping).await.status, StatusCode::UNAUTHORIZED);
+    let event =
+        r#"{"version":1,"application_id":"42","type":1,"event":{"type":"APPLICATION_AUTHORIZED","data":{}}}"#;
+    assert_eq!(send(event).await.status, 200);
+    assert_eq!(inside.heard_types(), ["APPLICATION_AUTHORIZED"], "an event has the type 1, too");
 }
 
 #[tokio::test]
