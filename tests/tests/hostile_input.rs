@@ -1,10 +1,13 @@
 //! What no provider sends: doubled headers, strange numbers, bombs, bytes that are no text. Each is a rejection, never a
 //! panic, never a 500.
 
-use support::inside::{Inside, Post, reason, refusal};
-use support::{sample, sign};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request};
+use support::inside::{Inside, Post, Recorder, reason, refusal};
+use support::{described, sample, sign};
+use webhooks::testing::{self, Client};
 use webhooks::{
-    Builder, GitHubSignatureValidator, HmacSignatureValidator, Reply, StripeSignatureValidator,
+    Builder, GitHubSignatureValidator, HmacSignatureValidator, Outcome, Reply, StripeSignatureValidator,
     TwilioSignatureValidator, Webhooks,
 };
 
@@ -69,6 +72,91 @@ async fn duplicate_single_headers() {
         let joined = sent(provider, genuine.with(header, format!("{value}, {value}"))).await;
         assert_unauthorized(&joined, "header_repeated", &format!("{header} joined"));
     }
+}
+
+/// A client with a source for every provider.
+async fn every_provider() -> (Client, Vec<String>) {
+    let names: Vec<_> = webhooks::providers().map(|it| it.name().to_owned()).collect();
+    let builder = Webhooks::builder().listener(Recorder::new("*"));
+    let builder = names.iter().fold(builder, |builder, name| builder.source(name, |source| source));
+    (testing::client(builder).await.unwrap_or_else(|error| panic!("{error}")), names)
+}
+
+/// A genuine request, and the headers that say who has sent what and when: those that the catalogue names, and whatever
+/// is not there without a signature.
+fn read_of(client: &Client, provider: &str) -> (Request<Bytes>, Vec<HeaderName>) {
+    let sign = |delivery| client.sign(&delivery).unwrap_or_else(|error| panic!("{provider}: {error}"));
+    let genuine = sign(testing::example(provider));
+    let unsigned = sign(testing::example(provider).unsigned());
+    let named = described::headers_read(provider);
+    let is_read = |it: &&HeaderName| named.contains(it.as_str()) || !unsigned.headers().contains_key(*it);
+    let read = genuine.headers().keys().filter(is_read).cloned().collect();
+    (genuine, read)
+}
+
+/// The same with another value there.
+fn with(request: &Request<Bytes>, header: &HeaderName, value: &[u8]) -> Request<Bytes> {
+    let mut changed = request.clone();
+    changed
+        .headers_mut()
+        .insert(header, HeaderValue::from_bytes(value).expect("bytes that a header can hold"));
+    changed
+}
+
+/// Why it is not believed, however that is answered: some providers want a status of their own.
+async fn rejection(client: &Client, request: Request<Bytes>) -> String {
+    let report = client.send_request(request).await.expect("an answer");
+    match report.outcome {
+        Outcome::Rejected(why) => format!("{why:?}"),
+        outcome => format!("none, but {outcome:?}"),
+    }
+}
+
+/// What may come twice, for several keys may have signed: in a header each, or in one list.
+const SEVERAL_SIGNATURES: [&str; 14] = [
+    "bigcommerce webhook-signature joined",
+    "circleci circleci-signature joined",
+    "clerk svix-signature joined",
+    "docusign x-docusign-signature-1 twice",
+    "gitlab webhook-signature joined",
+    "mollie x-mollie-signature twice",
+    "openai webhook-signature joined",
+    "paddle paddle-signature joined",
+    "pagerduty x-pagerduty-signature joined",
+    "persona persona-signature joined",
+    "recurly recurly-signature joined",
+    "resend svix-signature joined",
+    "standard-webhooks webhook-signature joined",
+    "svix svix-signature joined",
+];
+
+#[tokio::test]
+async fn duplicate_single_headers_of_every_provider() {
+    let (client, names) = every_provider().await;
+    let (mut accepted, mut tried) = (Vec::new(), 0);
+    for name in &names {
+        let (genuine, read) = read_of(&client, name);
+        let report = client.send_request(genuine.clone()).await.expect("an answer");
+        assert_eq!(report.outcome, Outcome::Handled, "{name}");
+        for header in &read {
+            tried += 1;
+            let value = genuine.headers()[header].clone();
+            let mut repeated = genuine.clone();
+            repeated.headers_mut().append(header, value.clone());
+            match &*rejection(&client, repeated).await {
+                "HeaderRepeated" => {}
+                other => accepted.push(format!("{name} {header} twice: {other}")),
+            }
+            let joined = with(&genuine, header, &[value.as_bytes(), b", ", value.as_bytes()].concat());
+            match &*rejection(&client, joined).await {
+                why if !why.starts_with("none") => {}
+                other => accepted.push(format!("{name} {header} joined: {other}")),
+            }
+        }
+    }
+    let expected = SEVERAL_SIGNATURES.map(|it| format!("{it}: none, but Duplicate"));
+    assert_eq!(accepted, expected);
+    assert!(tried > 100, "only {tried} headers");
 }
 
 #[tokio::test]
@@ -238,6 +326,25 @@ async fn non_utf8_everywhere() {
             assert_eq!(reply.status, 401, "{header}: {bytes:?}: {}", reason(&reply));
         }
     }
+}
+
+#[tokio::test]
+async fn non_utf8_everywhere_of_every_provider() {
+    let (client, names) = every_provider().await;
+    let mut wrong = Vec::new();
+    for name in &names {
+        let (genuine, read) = read_of(&client, name);
+        for header in read {
+            let behind_the_genuine = [genuine.headers()[&header].as_bytes(), b"\xff"].concat();
+            for bytes in [&[0xff; 8_192][..], b"\x80", b"sha256=\xf0\x9f", &behind_the_genuine] {
+                let why = rejection(&client, with(&genuine, &header, bytes)).await;
+                if why.starts_with("none") {
+                    wrong.push(format!("{name}: {header} of {} bytes: {why}", bytes.len()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[tokio::test]

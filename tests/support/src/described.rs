@@ -1,6 +1,7 @@
 //! The catalogue's files read as data, and requests signed as they describe: a second reading of the same language, which
 //! shares no code with the library's.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use base64::Engine as _;
@@ -45,8 +46,7 @@ pub type Signed = (Vec<(String, String)>, Vec<u8>);
 
 /// Every scheme of the catalogue that signs with a shared secret, variants included.
 pub fn schemes() -> Vec<Described> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../webhooks/src/catalogue");
-    let files = std::fs::read_dir(&folder).expect("the catalogue").map(|it| it.expect("a file").path());
+    let files = std::fs::read_dir(catalogue()).expect("the catalogue").map(|it| it.expect("a file").path());
     let mut files: Vec<_> = files.filter(|it| it.extension().is_some_and(|it| it == "toml")).collect();
     files.sort();
     let mut schemes = Vec::new();
@@ -67,6 +67,33 @@ pub fn schemes() -> Vec<Described> {
         }
     }
     schemes
+}
+
+/// The headers that a provider's usual scheme reads, of signature, time, id and type, as far as its file names them: what
+/// a scheme in code reads stands in the code.
+pub fn headers_read(provider: &str) -> BTreeSet<String> {
+    let file = catalogue().join(format!("{provider}.toml"));
+    let text = std::fs::read_to_string(&file).expect("a file of the catalogue");
+    let described: Table = text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let mut names = BTreeSet::new();
+    for part in ["signature", "identity"] {
+        described.get(part).into_iter().for_each(|it| collect_headers(it, &mut names));
+    }
+    names
+}
+
+fn collect_headers(value: &Value, names: &mut BTreeSet<String>) {
+    for (key, value) in value.as_table().into_iter().flatten() {
+        match (key.as_str(), value) {
+            ("header" | "id_header" | "type_header" | "key_id_header", value) => {
+                let listed = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                let listed = listed.iter().filter_map(Value::as_str).flat_map(|it| it.split(" + "));
+                names.extend(listed.map(str::to_lowercase));
+            }
+            ("require", Value::Table(required)) => names.extend(required.keys().map(|it| it.to_lowercase())),
+            _ => collect_headers(value, names),
+        }
+    }
 }
 
 /// The usual scheme of a provider.
@@ -255,6 +282,10 @@ fn mac<M: Mac + KeyInit>(key: &[u8], content: &[u8]) -> Vec<u8> {
     let mut mac = <M as KeyInit>::new_from_slice(key).expect("any key length");
     mac.update(content);
     mac.finalize().into_bytes().to_vec()
+}
+
+fn catalogue() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../webhooks/src/catalogue")
 }
 
 fn table<'t>(table: &'t Table, key: &str) -> Option<&'t Table> {
