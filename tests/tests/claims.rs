@@ -194,19 +194,24 @@ async fn wall_clock_jump() {
     let clock = Clock::turnable();
     let (started, gate) = (Count::new(), Gate::closed());
     let store = Shared::new(InMemoryWebhookEventStore::new().with_clock(clock.clone()));
-    let instance = || settings("idempotency.wait = \"10ms\"").clock(clock.clone()).store(store.clone());
+    let short = "idempotency.wait = \"10ms\"\nidempotency.lease = \"2s\"";
+    let instance = || settings(short).clock(clock.clone()).store(store.clone());
     let first = build(instance(), holding(&started, &gate)).await;
     let second = build(instance(), holding(&started, &gate)).await;
     let held = spawn(&first, event("held"));
     started.reach(1).await;
     for jump in [3_600, -7_200, 7_200] {
         clock.jump_wall(jump);
-        let duplicate = send(&second, event("held")).await;
-        assert_eq!(
-            (duplicate.status.as_u16(), &*reason(&duplicate)),
-            (503, "busy"),
-            "after a jump of {jump} s"
-        );
+        // At once, and after the lease was renewed. By the last of them the first lease has run out.
+        for pause in [Duration::ZERO, Duration::from_secs(1)] {
+            tokio::time::sleep(pause).await;
+            let duplicate = send(&second, event("held")).await;
+            assert_eq!(
+                (duplicate.status.as_u16(), &*reason(&duplicate)),
+                (503, "busy"),
+                "{pause:?} after a jump of {jump} s"
+            );
+        }
     }
     gate.open();
     assert_eq!(held.await.expect("no panic").status, 200);
