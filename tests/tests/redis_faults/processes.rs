@@ -8,6 +8,9 @@ use tokio::time::timeout;
 
 use crate::common::{recorded, status};
 
+/// Long enough for a machine that has other things to do to renew it in time.
+const LEASE: &str = "2s";
+
 /// Of the ten deliveries of a key that reach a process at once, one runs or asks who does, eight wait for it, and the
 /// tenth is turned away: so the process that runs the event answers one of them 503 too.
 pub(crate) async fn twenty_keys_ten_wide(server: Options) {
@@ -49,7 +52,7 @@ pub(crate) async fn twenty_keys_ten_wide(server: Options) {
 
 pub(crate) async fn another_process_takes_over_from_a_killed_one(server: Options) {
     let server = server.start();
-    let options = ProbeOptions::redis(&server.url()).lease("600ms");
+    let options = ProbeOptions::redis(&server.url()).lease(LEASE);
     let (first, second) = (options.start(), options.start());
     let abandoned = async {
         let answer = first.deliver("evt_1", r#"{"a":{"sleep_ms":25000}}"#).await;
@@ -67,9 +70,9 @@ pub(crate) async fn another_process_takes_over_from_a_killed_one(server: Options
 
 pub(crate) async fn blocking_listener_keeps_lease(server: Options) {
     let server = server.start();
-    let options = ProbeOptions::redis(&server.url()).lease("600ms");
+    let options = ProbeOptions::redis(&server.url()).lease(LEASE);
     let (blocked, other) = (options.clone().one_thread().start(), options.start());
-    let run = blocked.deliver("evt_1", r#"{"a":{"block_ms":1800}}"#);
+    let run = blocked.deliver("evt_1", r#"{"a":{"block_ms":6000}}"#);
     let duplicates = async {
         blocked.saw("start", "a", "evt_1", 1).await;
         other.deliver_until_taken("evt_1", "{}").await
@@ -81,11 +84,11 @@ pub(crate) async fn blocking_listener_keeps_lease(server: Options) {
 
 pub(crate) async fn sigstop_beyond_lease(server: Options) {
     let server = server.start();
-    let options = ProbeOptions::redis(&server.url()).lease("600ms");
+    let options = ProbeOptions::redis(&server.url()).lease(LEASE);
     let (paused, other) = (options.start(), options.start());
     // One listener is left for the second attempt, so that nothing but the settlement asks whose the event is.
     assert_eq!(status(&paused.deliver("evt_1", r#"{"b":{"fail":1}}"#).await), 500);
-    let run = paused.deliver("evt_1", r#"{"b":{"block_ms":1200}}"#);
+    let run = paused.deliver("evt_1", r#"{"b":{"block_ms":4000}}"#);
     let pause = async {
         paused.saw("start", "b", "evt_1", 2).await;
         paused.process.stop();
@@ -101,7 +104,7 @@ pub(crate) async fn sigstop_beyond_lease(server: Options) {
 
 pub(crate) async fn crash_between_listeners(server: Options) {
     let server = server.start();
-    let options = ProbeOptions::redis(&server.url()).lease("600ms");
+    let options = ProbeOptions::redis(&server.url()).lease(LEASE);
     let (crashing, other) = (options.start(), options.start());
     let crash = async {
         crashing.saw("end", "a", "evt_1", 1).await;
