@@ -36,6 +36,7 @@ mod schema;
 mod settle;
 mod suspect;
 mod sweep;
+mod taken;
 mod text;
 mod time;
 mod tokens;

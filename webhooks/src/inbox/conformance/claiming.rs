@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::world::{DAY, LEASE, World, wanted};
+use super::world::{DAY, LEASE, World, entry, parcel, wanted};
 use crate::inbox::record::Selection;
-use crate::inbox::{End, Wanted, failure};
+use crate::inbox::{End, Parcel, Wanted, failure};
 use crate::store::DeadReason;
 
 pub(super) async fn a_claimed_run_is_nobody_elses(world: &World) {
@@ -184,4 +184,42 @@ pub(super) async fn limits_are_kept(world: &World) {
     let runs = world.inbox.claim(few).await.unwrap().runs;
     assert_eq!(runs.iter().filter(|run| run.listener == "a").count(), 2);
     assert_eq!(runs.len(), 5);
+}
+
+pub(super) async fn an_event_that_cannot_be_read_holds_up_nobody(world: &World) {
+    for id in ["renamed", "bare", "whole"] {
+        world.put(id, &[("a", None)]).await;
+    }
+    world.damage(
+        "UPDATE deliveries SET source = 'not the name of a source' WHERE id = 1;
+         DELETE FROM deliveries WHERE id = 2",
+    );
+    let whole = world.claim(&["a"]).await.runs;
+    assert_eq!(whole.iter().filter_map(|run| run.event.id.as_deref()).collect::<Vec<_>>(), ["whole"]);
+    world.end(&whole[0], End::Done).await;
+    world.put("later", &[("a", None)]).await;
+    world.end(&world.one("a").await, End::Done).await;
+
+    world.damage("UPDATE deliveries SET source = 'stripe' WHERE id = 1");
+    assert!(world.claim(&["a"]).await.runs.is_empty(), "it is left alone for an hour");
+    world.clock.advance(Duration::from_secs(3_601));
+    let mended = world.one("a").await;
+    assert_eq!((mended.event.id.as_deref(), mended.attempt), (Some("renamed"), 1));
+    assert!(world.end(&mended, End::Done).await);
+}
+
+pub(super) async fn a_large_body_is_read_once_and_few_are_read_at_once(world: &World) {
+    let large = |events: Vec<_>| Parcel { body: vec![b' '; 9 << 20].into(), ..parcel(events) };
+    let batch = ["1", "2", "3"].map(|id| entry(id, &[("a", None)])).into();
+    world.inbox.put(large(batch)).await.unwrap();
+    for id in ["4", "5", "6"] {
+        world.inbox.put(large(vec![entry(id, &[("a", None)])])).await.unwrap();
+    }
+    let claimed = world.claim(&["a"]).await;
+    let of_batch: Vec<_> = claimed.runs.iter().take(3).map(|run| run.event.body.as_ptr()).collect();
+    assert!(of_batch.iter().all(|it| *it == of_batch[0]), "they share one body");
+    assert_eq!((claimed.runs.len(), claimed.next_due), (4, Some(Duration::ZERO)));
+    let rest = world.claim(&["a"]).await.runs;
+    let rest: Vec<_> = rest.iter().map(|run| (run.event.id.as_deref(), run.attempt)).collect();
+    assert_eq!(rest, [(Some("5"), 1), (Some("6"), 1)]);
 }

@@ -70,7 +70,9 @@ every_engine_keeps! {
         new_and_failed_runs_take_turns,
         an_attempt_that_never_ended_may_be_the_last,
         only_known_listeners_are_claimed,
-        limits_are_kept;
+        limits_are_kept,
+        an_event_that_cannot_be_read_holds_up_nobody,
+        a_large_body_is_read_once_and_few_are_read_at_once;
     ordering:
         ordered_runs_go_one_at_a_time,
         a_dead_head_is_skipped_or_blocks,

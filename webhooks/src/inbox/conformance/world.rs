@@ -24,7 +24,8 @@ pub(in crate::inbox) const MAX_PENDING: u64 = 100;
 pub(in crate::inbox) struct World {
     pub(in crate::inbox) inbox: Arc<dyn Inbox>,
     pub(in crate::inbox) clock: Clock,
-    _keeps: Box<dyn std::any::Any>,
+    /// Runs SQL beside the engine, as somebody who damages what it has stored.
+    sql: Box<dyn Fn(&str)>,
 }
 
 #[cfg(feature = "sqlite")]
@@ -44,7 +45,11 @@ fn sqlite_at(folder: tempfile::TempDir) -> World {
     let clock = Clock::turnable();
     let options = sqlite_options(folder.path(), &clock);
     let (inbox, _) = crate::inbox::sqlite::SqliteInbox::open(options).unwrap();
-    World { inbox: Arc::new(inbox), clock, _keeps: Box::new(folder) }
+    let sql = move |sql: &str| {
+        let connection = rusqlite::Connection::open(folder.path().join("webhooks.db")).unwrap();
+        connection.execute_batch(sql).unwrap();
+    };
+    World { inbox: Arc::new(inbox), clock, sql: Box::new(sql) }
 }
 
 #[cfg(feature = "sqlite")]
@@ -78,9 +83,9 @@ pub(super) async fn roomy_postgres() -> World {
 async fn postgres_with(max_pending: u64) -> World {
     use crate::inbox::postgres::{PostgresInbox, PostgresOptions};
     let server = support::postgres_server::PostgresServer::shared();
-    let clock = Clock::turnable();
+    let (url, clock) = (server.database(), Clock::turnable());
     let options = PostgresOptions {
-        url: server.database().into(),
+        url: url.as_str().into(),
         max_connections: 4,
         keep_done: DAY * 7,
         keep_body: DAY,
@@ -89,7 +94,10 @@ async fn postgres_with(max_pending: u64) -> World {
         clock: clock.clone(),
     };
     let (inbox, _) = PostgresInbox::open(options).await.unwrap();
-    World { inbox: Arc::new(inbox), clock, _keeps: Box::new(server) }
+    let sql = move |sql: &str| {
+        server.query_in(&url, &format!("SET search_path = webhooks; {sql}"));
+    };
+    World { inbox: Arc::new(inbox), clock, sql: Box::new(sql) }
 }
 
 impl World {
@@ -126,6 +134,11 @@ impl World {
 
     pub(in crate::inbox) async fn sweep(&self) {
         while self.inbox.sweep().await.unwrap() {}
+    }
+
+    /// Changes what is stored, behind the engine's back.
+    pub(in crate::inbox) fn damage(&self, sql: &str) {
+        (self.sql)(sql);
     }
 
     /// The latest event.

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 
+use super::Options;
+use super::load::is_unreadable;
 use super::ordered::{self, in_order};
 use super::suspect::Reserved;
+use super::taken::{Reading, Taken, load, taken};
 use super::time::{self, now};
-use super::{Options, load};
-use crate::inbox::{Claimed, ClaimedRun, Fence, Wanted};
+use crate::inbox::{Claimed, Wanted};
 
 /// What is wanted, as columns.
 pub(super) struct Terms {
@@ -72,10 +74,10 @@ pub(super) use suspects;
 /// While a suspect waits, nothing else is taken: it must be alone.
 const TAKE: &str = concat!(
     "WITH due AS MATERIALIZED (
-    SELECT due.id FROM ",
+    SELECT due.id, due.due_at FROM ",
     wanted!(),
     " CROSS JOIN LATERAL (
-        SELECT r.id FROM webhooks.runs r
+        SELECT r.id, r.due_at FROM webhooks.runs r
         WHERE r.listener = wanted.listener AND r.state = 0 AND r.unsettled = 0 AND NOT r.blocked AND r.due_at <= ",
     now!(),
     " AND ",
@@ -87,13 +89,16 @@ const TAKE: &str = concat!(
     suspects!(),
     ")
     LIMIT $5
+), was AS (
+    SELECT id, due_at, row_number() OVER () AS place FROM due
 )
 UPDATE webhooks.runs r
 SET attempt = attempt + 1, spent = spent + 1, unsettled = unsettled + 1, held = true, due_at = ",
     now!(),
     " + $6
-FROM due WHERE r.id = due.id
-RETURNING r.id, r.event, r.attempt, r.spent, r.replay, r.listener"
+FROM was WHERE r.id = was.id
+RETURNING ",
+    taken!("was.due_at", "was.place")
 );
 
 const LOOK: &str = concat!(
@@ -113,9 +118,6 @@ const LOOK: &str = concat!(
     ) AS next)"
 );
 
-/// A run that was taken: number, event, attempt, attempts that count, replay, listener.
-pub(super) type Taken = (i64, i64, i32, i32, bool, String);
-
 /// Takes runs that are due: a suspect alone, or others up to the limits.
 ///
 /// They are taken once the caller has them, by a commit of its own: had it gone away before, they would be nobody's
@@ -129,8 +131,25 @@ pub(super) async fn claim(
 ) -> sqlx::Result<Claimed> {
     // By itself, so that what it locks is free again when it comes to taking.
     ordered::block(connection, terms, turned).await?;
+    match claim_at_once(connection, terms, turned, options, reserved, Reading::Together).await {
+        // What cannot be read must not hold up all others.
+        Err(error) if is_unreadable(&error) => {
+            claim_at_once(connection, terms, turned, options, reserved, Reading::OneByOne).await
+        }
+        claimed => claimed,
+    }
+}
+
+async fn claim_at_once(
+    connection: &mut PgConnection,
+    terms: &Terms,
+    turned: i64,
+    options: &Options,
+    reserved: &Reserved,
+    reading: Reading,
+) -> sqlx::Result<Claimed> {
     let mut transaction = connection.begin().await?;
-    match claim_due(&mut transaction, terms, turned, options, reserved).await {
+    match claim_due(&mut transaction, terms, turned, options, reserved, reading).await {
         Ok(claimed) => {
             transaction.commit().await?;
             Ok(claimed)
@@ -140,7 +159,10 @@ pub(super) async fn claim(
             transaction.rollback().await?;
             Ok(Claimed { next_due: Some(Duration::ZERO), ..Claimed::default() })
         }
-        Err(error) => Err(error),
+        Err(error) => {
+            transaction.rollback().await?;
+            Err(error)
+        }
     }
 }
 
@@ -150,24 +172,26 @@ async fn claim_due(
     turned: i64,
     options: &Options,
     reserved: &Reserved,
+    reading: Reading,
 ) -> sqlx::Result<Claimed> {
     let mut claimed = Claimed::default();
-    if reserved.claim(connection, terms, turned, &mut claimed).await? {
+    if reserved.claim(connection, terms, turned, reading, &mut claimed).await? {
         return Ok(claimed);
     }
     let taken = take(connection, terms, turned).await?;
     if taken.len() as i64 >= terms.limit {
-        claimed.runs = load(connection, taken).await?;
+        load(connection, taken, turned, reading, &mut claimed).await?;
         return Ok(claimed);
     }
     let (suspects, next_due) = look(connection, terms, turned).await?;
     claimed.next_due = next_due;
-    claimed.runs = load(connection, taken).await?;
-    if suspects && claimed.runs.is_empty() {
+    let none_taken = taken.is_empty();
+    load(connection, taken, turned, reading, &mut claimed).await?;
+    if suspects && none_taken {
         reserved.find(connection, terms, turned, options, &mut claimed).await?;
-        if !reserved.claim(connection, terms, turned, &mut claimed).await? {
+        if !reserved.claim(connection, terms, turned, reading, &mut claimed).await? {
             let taken = take(connection, terms, turned).await?;
-            claimed.runs = load(connection, taken).await?;
+            load(connection, taken, turned, reading, &mut claimed).await?;
         }
     }
     Ok(claimed)
@@ -202,28 +226,4 @@ async fn look(
         .fetch_one(connection)
         .await?;
     Ok((suspects, next.map(|it| Duration::from_millis(u64::try_from(it).unwrap_or_default()))))
-}
-
-/// The runs that were taken, with their events, in order of arrival.
-pub(super) async fn load(
-    connection: &mut PgConnection,
-    mut taken: Vec<Taken>,
-) -> sqlx::Result<Vec<ClaimedRun>> {
-    if taken.is_empty() {
-        return Ok(Vec::new());
-    }
-    taken.sort_unstable();
-    let numbers: Vec<i64> = taken.iter().map(|(_, event, ..)| *event).collect();
-    let events = load::events(connection, &numbers).await?;
-    let runs = taken.into_iter().filter_map(|(run, event, attempt, spent, is_replay, listener)| {
-        Some(ClaimedRun {
-            fence: Fence { run, attempt: u32::try_from(attempt).ok()? },
-            listener,
-            attempt: u32::try_from(spent).ok()?,
-            is_replay,
-            // One whose event was dropped in this very moment has nothing to run.
-            event: events.get(&event)?.clone(),
-        })
-    });
-    Ok(runs.collect())
 }

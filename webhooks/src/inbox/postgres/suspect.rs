@@ -8,9 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use sqlx::PgConnection;
 
 use super::Options;
-use super::claim::{self, Taken, Terms, suspects, wanted};
+use super::claim::{Terms, suspects, wanted};
 use super::ordered::in_order;
 use super::settle::closing;
+use super::taken::{self, Reading, Taken, taken};
 use super::time::now;
 use crate::inbox::{Claimed, Fence, GivenUp, MAX_UNSETTLED, failure};
 use crate::store::DeadReason;
@@ -70,7 +71,7 @@ RETURNING id, attempt, due_at"
 /// `$2`: the run; `$3`: its attempt; `$4`: the lease; `$5`: what is noted of the claim before; `$6`: its `due_at`.
 const TAKE: &str = concat!(
     "WITH suspect AS (
-    SELECT id, held FROM webhooks.runs
+    SELECT id, held, due_at FROM webhooks.runs
     WHERE id = $2 AND attempt = $3 AND due_at = $6 AND state = 0 AND unsettled > 0 FOR UPDATE
 ), taken AS (
     UPDATE webhooks.runs r
@@ -78,7 +79,9 @@ const TAKE: &str = concat!(
     now!(),
     " + $4
     FROM suspect WHERE r.id = suspect.id
-    RETURNING r.id, r.event, r.attempt, r.spent, r.replay, r.listener
+    RETURNING ",
+    taken!("suspect.due_at", "1::bigint"),
+    "
 ), noted AS (
     INSERT INTO webhooks.failures (run, attempt, at, error) SELECT id, $3, ",
     now!(),
@@ -95,6 +98,7 @@ impl Reserved {
         connection: &mut PgConnection,
         terms: &Terms,
         turned: i64,
+        reading: Reading,
         claimed: &mut Claimed,
     ) -> sqlx::Result<bool> {
         let Some(Reservation { fence, due_at }) = *self.lock() else { return Ok(false) };
@@ -108,9 +112,9 @@ impl Reserved {
                 .bind(due_at)
                 .fetch_all(&mut *connection)
                 .await?;
-            self.lock().take();
+            taken::load(connection, taken, turned, reading, claimed).await?;
             // If it took too long to become idle, it was another's meanwhile; or it was alive all the time.
-            claimed.runs = claim::load(connection, taken).await?;
+            self.lock().take();
             claimed.suspect = !claimed.runs.is_empty();
         } else {
             claimed.suspect = true;

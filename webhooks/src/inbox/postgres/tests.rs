@@ -22,7 +22,7 @@ const LEASE: Duration = Duration::from_secs(60);
 pub(super) struct Fleet {
     server: Arc<PostgresServer>,
     pub(super) url: String,
-    clock: Clock,
+    pub(super) clock: Clock,
 }
 
 impl Fleet {

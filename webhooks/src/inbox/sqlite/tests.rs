@@ -164,37 +164,6 @@ async fn what_is_blocked_is_out_of_every_claims_sight() {
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_read_holds_up_nobody() {
-    let opened = Opened::new();
-    opened.put(0..3, None).await;
-    let sql = "UPDATE deliveries SET source = 'not the name of a source' WHERE id = 2";
-    Connection::open(opened.file()).unwrap().execute(sql, []).unwrap();
-    assert_eq!(opened.claim().await.len(), 2);
-    opened.put([4], None).await;
-    assert_eq!(opened.claim().await.len(), 1);
-    opened.clock.advance(DAY);
-    let sql = "UPDATE deliveries SET source = 'stripe' WHERE id = 2";
-    Connection::open(opened.file()).unwrap().execute(sql, []).unwrap();
-    assert_eq!(opened.number("SELECT count(*) FROM runs WHERE held = 0"), 1, "it was not lost");
-}
-
-#[tokio::test]
-async fn a_large_body_is_read_once_and_few_are_read_at_once() {
-    let opened = Opened::new();
-    let large = |events: Vec<_>| Parcel { body: vec![b' '; 9 << 20].into(), ..parcel(events) };
-    let batch = ["1", "2", "3"].map(|id| entry(id, &[("a", None)])).into();
-    opened.inbox.put(large(batch)).await.unwrap();
-    for id in ["4", "5", "6"] {
-        opened.inbox.put(large(vec![entry(id, &[("a", None)])])).await.unwrap();
-    }
-    let claimed = opened.inbox.claim(wanted(&["a"], 50)).await.unwrap();
-    let of_batch: Vec<_> = claimed.runs.iter().take(3).map(|run| run.event.body.as_ptr()).collect();
-    assert!(of_batch.iter().all(|it| *it == of_batch[0]), "they share one body");
-    assert_eq!((claimed.runs.len(), claimed.next_due), (4, Some(Duration::ZERO)));
-    assert_eq!(opened.claim().await.len(), 2);
-}
-
-#[tokio::test]
 async fn a_change_asks_again_whether_a_run_is_still_selected() {
     let opened = Opened::new();
     opened.put([1], None).await;
