@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 
@@ -51,6 +52,7 @@ mod tests;
 /// server's.
 pub(crate) struct PostgresInbox {
     pool: PgPool,
+    address: PgConnectOptions,
     puts: GroupCommit,
     renewals: RenewalLine,
     backlog: Backlog,
@@ -89,7 +91,8 @@ impl PostgresInbox {
         let inbox = Self {
             puts: GroupCommit::new(opened.pool.clone()),
             pool: opened.pool,
-            renewals: RenewalLine::new(opened.address),
+            renewals: RenewalLine::new(opened.address.clone()),
+            address: opened.address,
             backlog: Backlog::new(options.max_pending),
             reserved: Arc::default(),
             put_down: Notify::new(),
@@ -191,7 +194,7 @@ impl Inbox for PostgresInbox {
     }
 
     fn watch(&self, wake: Arc<Notify>) -> BoxFuture<'_, ()> {
-        Box::pin(watch::watch(&self.pool, &self.put_down, wake))
+        Box::pin(watch::watch(&self.pool, &self.address, &self.put_down, wake))
     }
 
     fn counts(&self) -> BoxFuture<'_, Result<Vec<ListenerCount>, InboxError>> {

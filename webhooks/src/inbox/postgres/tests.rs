@@ -50,6 +50,14 @@ impl Fleet {
     pub(super) fn query(&self, sql: &str) -> String {
         self.server.query_in(&self.url, sql)
     }
+
+    async fn until_listening(&self, processes: usize) {
+        let listening = "SELECT count(*) FROM pg_stat_activity
+                         WHERE query LIKE 'LISTEN%' AND datname = current_database()";
+        while self.query(listening) != processes.to_string() {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 pub(super) fn parcel(ids: &[String], listeners: &[&str], order: Option<u8>) -> Parcel {
@@ -328,13 +336,20 @@ async fn others_are_woken() {
         let inbox = Arc::clone(inbox);
         tokio::spawn(async move { inbox.watch(wake).await });
     }
-    let listening =
-        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()";
-    while fleet.query(listening) != "2" {
-        tokio::task::yield_now().await;
-    }
+    fleet.until_listening(2).await;
     put(&one, "1", &["a"], None).await;
     tokio::time::timeout(support::process::PATIENCE, woken.notified()).await.expect("the other is told");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_listens_takes_no_connection_of_the_pool() {
+    let fleet = Fleet::new();
+    let options = PostgresOptions { max_connections: 1, ..fleet.options(&fleet.url) };
+    let inbox = Arc::new(PostgresInbox::open(options).await.unwrap().0);
+    let listener = Arc::clone(&inbox);
+    tokio::spawn(async move { listener.watch(Arc::default()).await });
+    fleet.until_listening(1).await;
+    assert_eq!(put(&inbox, "1", &["a"], None).await, Put::Stored);
 }
 
 #[tokio::test(flavor = "multi_thread")]
