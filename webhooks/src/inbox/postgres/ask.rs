@@ -16,6 +16,13 @@ pub(super) enum Trouble {
     Silent,
 }
 
+impl Trouble {
+    /// Whether others would wait in vain too.
+    pub(super) fn is_silence(&self) -> bool {
+        matches!(self, Self::Silent | Self::Failed(sqlx::Error::PoolTimedOut))
+    }
+}
+
 /// Does something on a connection of the pool.
 pub(super) async fn ask<T: Send>(
     pool: &PgPool,
@@ -23,11 +30,20 @@ pub(super) async fn ask<T: Send>(
 ) -> Result<T, Trouble> {
     /// A server that does not answer for so long is as good as none: the provider waits.
     const PATIENCE: Duration = Duration::from_secs(5);
+    ask_within(pool, PATIENCE, work).await
+}
+
+/// The same, with a patience of its own.
+pub(super) async fn ask_within<T: Send>(
+    pool: &PgPool,
+    patience: Duration,
+    work: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>> + Send + Sync,
+) -> Result<T, Trouble> {
     const TRIES: u32 = 4;
     let mut tries = 0;
     loop {
         let mut connection = pool.acquire().await.map_err(Trouble::Failed)?;
-        let answer = tokio::time::timeout(PATIENCE, work(&mut connection)).await;
+        let answer = tokio::time::timeout(patience, work(&mut connection)).await;
         tries += 1;
         match answer {
             Ok(Ok(done)) => return Ok(done),

@@ -104,21 +104,27 @@ impl Shared {
                 }
             }
             Err(trouble) => {
-                // Nor would a server that is silent answer those who wait, and their providers wait with them.
-                let waiting = match trouble {
-                    Trouble::Silent => std::mem::take(&mut self.queue().waiting),
-                    Trouble::Failed(_) => VecDeque::new(),
-                };
-                let all = answers.into_iter().chain(waiting.into_iter().map(|it| it.answer));
-                let error = InboxError::from(trouble);
-                answer(all.map(|answer_to| (answer_to, Err(error.clone()))));
+                let error = self.give_up(trouble);
+                answer(answers.into_iter().map(|answer_to| (answer_to, Err(error.clone()))));
             }
         }
     }
 
     async fn put_alone(&self, parcel: Parcel, turned: i64) -> Result<Stored, InboxError> {
-        let stored = self.put(&Arc::new(vec![parcel]), turned).await?.pop();
+        let put = self.put(&Arc::new(vec![parcel]), turned).await;
+        let stored = put.map_err(|trouble| self.give_up(trouble))?.pop();
         stored.ok_or_else(|| InboxError::unavailable("nothing was done"))
+    }
+
+    /// Nor would a server that is silent answer those who wait, and their providers wait with them.
+    fn give_up(&self, trouble: Trouble) -> InboxError {
+        let in_vain = trouble.is_silence();
+        let error = InboxError::from(trouble);
+        if in_vain {
+            let waiting = std::mem::take(&mut self.queue().waiting);
+            answer(waiting.into_iter().map(|it| (it.answer, Err(error.clone()))));
+        }
+        error
     }
 
     async fn put(&self, parcels: &Arc<Vec<Parcel>>, turned: i64) -> Result<Vec<Stored>, Trouble> {
@@ -196,6 +202,9 @@ fn answer(answers: impl IntoIterator<Item = (Answer, Result<Stored, InboxError>)
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
     use sqlx::Connection as _;
 
     use super::super::PostgresInbox;
@@ -291,6 +300,18 @@ mod tests {
         puts[1].abort();
         held.go_on().await;
         assert_eq!(puts.remove(2).await.unwrap().unwrap(), [Put::Stored]);
+    }
+
+    /// Some wait for an answer, some for a connection, most for those: all are told once it is clear that none comes.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_server_out_of_reach_keeps_nobody_waiting() {
+        const CROWD: usize = MOST_TOGETHER * 8;
+        let fleet = Fleet::new();
+        let (inbox, way) = fleet.far_process().await;
+        way.cut();
+        let puts = (0..CROWD).map(|id| inbox.put(parcel(&[id.to_string()], &["a"], None)));
+        let all = tokio::time::timeout(Duration::from_secs(12), join_all(puts)).await;
+        assert!(all.expect("answers in time").iter().all(Result::is_err));
     }
 
     #[tokio::test(flavor = "multi_thread")]

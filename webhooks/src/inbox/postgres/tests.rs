@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use support::postgres_server::PostgresServer;
+use support::relay::Relay;
 
 use super::{PostgresInbox, PostgresOptions};
 use crate::clock::Clock;
@@ -33,6 +34,14 @@ impl Fleet {
 
     pub(super) async fn process(&self) -> PostgresInbox {
         PostgresInbox::open(self.options(&self.url)).await.unwrap().0
+    }
+
+    /// One whose way to the server can be broken.
+    pub(super) async fn far_process(&self) -> (PostgresInbox, Relay) {
+        let way = Relay::to(self.server.address()).await;
+        let port = |address: std::net::SocketAddr| format!(":{}/", address.port());
+        let url = self.url.replace(&port(self.server.address()), &port(way.address()));
+        (PostgresInbox::open(self.options(&url)).await.unwrap().0, way)
     }
 
     fn options(&self, url: &str) -> PostgresOptions {
