@@ -1,6 +1,7 @@
 //! The inbox in PostgreSQL: any number of processes on any number of machines share it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
@@ -57,6 +58,8 @@ pub(crate) struct PostgresInbox {
     renewals: RenewalLine,
     backlog: Backlog,
     reserved: Arc<Reserved>,
+    /// They take turns, so that neither those that failed before nor the others starve.
+    retried_first: AtomicBool,
     /// Something was put down that other processes may want to hear of.
     put_down: Notify,
     clock: Clock,
@@ -95,6 +98,7 @@ impl PostgresInbox {
             address: opened.address,
             backlog: Backlog::new(options.max_pending),
             reserved: Arc::default(),
+            retried_first: AtomicBool::new(false),
             put_down: Notify::new(),
             clock: options.clock,
             options: Options {
@@ -147,7 +151,7 @@ impl Inbox for PostgresInbox {
                 return self.known(parcel, full).await;
             }
             let stored = if parcel.tokens.is_empty() {
-                self.puts.put(parcel, self.turned()).await?
+                self.puts.put(parcel).await?
             } else {
                 self.put_with_tokens(parcel).await?
             };
@@ -158,7 +162,9 @@ impl Inbox for PostgresInbox {
     }
 
     fn claim(&self, wanted: Wanted) -> BoxFuture<'_, Result<Claimed, InboxError>> {
-        let (wanted, turned, options) = (Arc::new(claim::Terms::of(&wanted)), self.turned(), self.options);
+        let retried_first = self.retried_first.fetch_not(Ordering::Relaxed);
+        let wanted = Arc::new(claim::Terms::of(&wanted, retried_first));
+        let (turned, options) = (self.turned(), self.options);
         Box::pin(async move {
             let claimed = self.ask(move |connection| {
                 let (wanted, reserved) = (Arc::clone(&wanted), Arc::clone(&self.reserved));

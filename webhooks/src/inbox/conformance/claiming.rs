@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::world::{DAY, LEASE, World, entry, parcel, wanted};
+use super::world::{DAY, LEASE, World, entry, failed, parcel, wanted};
 use crate::inbox::record::Selection;
-use crate::inbox::{End, Parcel, Wanted, failure};
+use crate::inbox::{End, Parcel, Put, Wanted, failure};
 use crate::store::DeadReason;
 
 pub(super) async fn a_claimed_run_is_nobody_elses(world: &World) {
@@ -139,6 +139,23 @@ pub(super) async fn only_known_listeners_are_claimed(world: &World) {
     assert_eq!((newer.pending, newer.dead), (1, 0));
     assert!(newer.oldest_pending.is_some());
     assert_eq!(world.claim(&["newer"]).await.runs.len(), 1);
+}
+
+pub(super) async fn no_correction_of_the_time_postpones_what_waits_for_nothing(world: &World) {
+    world.put("1", &[("a", None)]).await;
+    world.clock.jump_wall(-3_600);
+    let run = world.one("a").await;
+    assert!(world.end(&run, End::Released).await);
+    world.clock.jump_wall(-3_600);
+    let released = world.one("a").await;
+    assert!(world.end(&released, failed()).await);
+    assert_eq!(world.inbox.replay(Selection::new()).await.unwrap().runs, 1);
+    world.clock.jump_wall(-3_600);
+    let replayed = world.one("a").await;
+    assert!(world.end(&replayed, failed()).await);
+    assert_eq!(world.put("1", &[("a", None)]).await, Put::Revived);
+    world.clock.jump_wall(-3_600);
+    world.one("a").await;
 }
 
 /// Neither those that are tried again wait for the others for ever, nor the other way round.

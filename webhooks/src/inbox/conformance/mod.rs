@@ -67,6 +67,7 @@ every_engine_keeps! {
         a_suspect_runs_alone_and_is_given_up_in_the_end,
         the_likeliest_culprit_comes_last,
         a_released_suspect_is_one_still,
+        no_correction_of_the_time_postpones_what_waits_for_nothing,
         new_and_failed_runs_take_turns,
         an_attempt_that_never_ended_may_be_the_last,
         only_known_listeners_are_claimed,

@@ -11,12 +11,10 @@ use crate::inbox::record::{Replayed, Selection};
 const PART: usize = 500;
 
 /// One that runs just now is left alone: it would run twice at a time.
-const AFRESH: &str = concat!(
+const AFRESH: &str =
     "UPDATE webhooks.runs SET state = 0, spent = 0, unsettled = 0, blocked = false, replay = true, settled_at = NULL, reason = NULL,
-     due_at = ",
-    now!(),
-    " WHERE id = ANY($2) AND NOT (state = 0 AND held)"
-);
+     due_at = 0
+     WHERE id = ANY($1) AND NOT (state = 0 AND held)";
 
 /// An event's own count of its runs. What still pends keeps it; what does not, begins to age.
 const RECOUNT: &str = concat!(
@@ -70,7 +68,7 @@ pub(super) async fn replay(
     let (part, rest) = next(&mut transaction, selection, rest).await?;
     let (whole, bare): (Vec<_>, Vec<_>) = part.into_iter().partition(|it| it.has_body);
     let runs: Vec<i64> = whole.iter().map(|it| it.run).collect();
-    let changed = sqlx::query(AFRESH).bind(turned).bind(&runs).execute(&mut *transaction).await?;
+    let changed = sqlx::query(AFRESH).bind(&runs).execute(&mut *transaction).await?;
     recount(&mut transaction, &whole, turned, options).await?;
     transaction.commit().await?;
     Ok((Replayed { runs: changed.rows_affected(), without_body: bare.len() as u64 }, rest))

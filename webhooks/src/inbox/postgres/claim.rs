@@ -26,10 +26,12 @@ pub(super) struct Terms {
     pub(super) limit: i64,
     pub(super) lease: i64,
     pub(super) idle: bool,
+    /// Whether those that failed before are taken before those that wait for nothing.
+    pub(super) retried_first: bool,
 }
 
 impl Terms {
-    pub(super) fn of(wanted: &Wanted) -> Self {
+    pub(super) fn of(wanted: &Wanted, retried_first: bool) -> Self {
         // More than there can be, and yet no number that PostgreSQL could not take.
         let count = |it: usize| i64::from(i32::try_from(it).unwrap_or(i32::MAX));
         let (open, closed): (Vec<_>, Vec<_>) = wanted.listeners.iter().partition(|it| it.limit > 0);
@@ -43,6 +45,7 @@ impl Terms {
             limit: count(wanted.limit),
             lease: time::span(wanted.lease),
             idle: wanted.idle,
+            retried_first,
         }
     }
 }
@@ -71,26 +74,41 @@ macro_rules! suspects {
 }
 pub(super) use suspects;
 
+/// Runs that wait for nothing are due at 0, whatever the time is: they are taken in order of arrival, and those that failed
+/// before in the order in which they fall due. Either has half of what is taken, if there is enough of both; what `$7` says
+/// comes first, and has the rest. All are found before the first is changed, which would not be found again and passed over.
+///
 /// While a suspect waits, nothing else is taken: it must be alone.
 const TAKE: &str = concat!(
     "WITH due AS MATERIALIZED (
     SELECT due.id, due.due_at FROM ",
     wanted!(),
     " CROSS JOIN LATERAL (
-        SELECT r.id, r.due_at FROM webhooks.runs r
-        WHERE r.listener = wanted.listener AND r.state = 0 AND r.unsettled = 0 AND NOT r.blocked AND r.due_at <= ",
+        SELECT found.id, found.due_at
+        FROM (VALUES (1, $7), (2, NOT $7), (3, $7)) AS turn (number, retried)
+        CROSS JOIN LATERAL (SELECT (least(wanted.room, $5) + 1) / 2 AS runs) AS half
+        CROSS JOIN LATERAL (
+            SELECT r.id, r.due_at FROM webhooks.runs r
+            WHERE r.listener = wanted.listener AND r.state = 0 AND r.unsettled = 0 AND NOT r.blocked
+              AND r.due_at BETWEEN turn.retried::integer AND CASE WHEN turn.retried THEN ",
     now!(),
-    " AND ",
+    " ELSE 0 END AND ",
     in_order!(),
     "
-        ORDER BY r.due_at, r.id LIMIT wanted.room FOR UPDATE SKIP LOCKED
+            ORDER BY r.due_at, r.id
+            LIMIT CASE turn.number WHEN 1 THEN half.runs ELSE wanted.room END
+            OFFSET CASE turn.number WHEN 3 THEN half.runs ELSE 0 END
+            FOR UPDATE SKIP LOCKED
+        ) AS found
+        LIMIT wanted.room
     ) AS due
     WHERE NOT EXISTS (SELECT ",
     suspects!(),
     ")
     LIMIT $5
 ), was AS (
-    SELECT id, due_at, row_number() OVER () AS place FROM due
+    SELECT one.id, one.due_at, one.place FROM (SELECT array_agg(id) AS ids, array_agg(due_at) AS times FROM due) AS every,
+        unnest(every.ids, every.times) WITH ORDINALITY AS one (id, due_at, place)
 )
 UPDATE webhooks.runs r
 SET attempt = attempt + 1, spent = spent + 1, unsettled = unsettled + 1, held = true, due_at = ",
@@ -205,6 +223,7 @@ async fn take(connection: &mut PgConnection, terms: &Terms, turned: i64) -> sqlx
         .bind(&terms.dead_blocks)
         .bind(terms.limit)
         .bind(terms.lease)
+        .bind(terms.retried_first)
         .fetch_all(connection)
         .await
 }

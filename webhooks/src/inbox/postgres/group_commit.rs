@@ -30,7 +30,6 @@ struct Queue {
 
 struct Waiting {
     parcel: Parcel,
-    turned: i64,
     answer: Answer,
 }
 
@@ -49,11 +48,11 @@ impl GroupCommit {
     }
 
     /// Puts one delivery down.
-    pub(super) async fn put(&self, parcel: Parcel, turned: i64) -> Result<Stored, InboxError> {
-        match self.0.enter(parcel, turned) {
+    pub(super) async fn put(&self, parcel: Parcel) -> Result<Stored, InboxError> {
+        match self.0.enter(parcel) {
             // Here and now: nobody else need be woken for it.
             Entered::Alone(writer, parcel) => {
-                let stored = writer.shared.put_alone(parcel, turned).await;
+                let stored = writer.shared.put_alone(parcel).await;
                 drop(writer);
                 stored
             }
@@ -71,7 +70,7 @@ enum Entered {
 }
 
 impl Shared {
-    fn enter(self: &Arc<Self>, parcel: Parcel, turned: i64) -> Entered {
+    fn enter(self: &Arc<Self>, parcel: Parcel) -> Entered {
         let mut queue = self.queue();
         let writer = (queue.writers < WRITERS).then(|| {
             queue.writers += 1;
@@ -81,7 +80,7 @@ impl Shared {
             Some(writer) if queue.waiting.is_empty() => Entered::Alone(writer, parcel),
             writer => {
                 let (answer, answered) = oneshot::channel();
-                queue.waiting.push_back(Waiting { parcel, turned, answer });
+                queue.waiting.push_back(Waiting { parcel, answer });
                 // It sees that somebody waits, once it can.
                 drop(queue);
                 drop(writer);
@@ -91,16 +90,15 @@ impl Shared {
     }
 
     async fn write(&self, group: Vec<Waiting>) {
-        let turned = group.first().map_or(0, |it| it.turned);
         let (parcels, answers): (Vec<_>, Vec<_>) = group.into_iter().map(|it| (it.parcel, it.answer)).unzip();
         let parcels = Arc::new(parcels);
-        match self.put(&parcels, turned).await {
+        match self.put(&parcels).await {
             Ok(stored) => answer(answers.into_iter().zip(stored.into_iter().map(Ok))),
             // What is wrong with one of them is no concern of the others.
             Err(Trouble::Failed(error)) if answers.len() > 1 && error.as_database_error().is_some() => {
                 let alone = Arc::into_inner(parcels).unwrap_or_default();
                 for (parcel, answer_to) in alone.into_iter().zip(answers) {
-                    answer([(answer_to, self.put_alone(parcel, turned).await)]);
+                    answer([(answer_to, self.put_alone(parcel).await)]);
                 }
             }
             Err(trouble) => {
@@ -110,8 +108,8 @@ impl Shared {
         }
     }
 
-    async fn put_alone(&self, parcel: Parcel, turned: i64) -> Result<Stored, InboxError> {
-        let put = self.put(&Arc::new(vec![parcel]), turned).await;
+    async fn put_alone(&self, parcel: Parcel) -> Result<Stored, InboxError> {
+        let put = self.put(&Arc::new(vec![parcel])).await;
         let stored = put.map_err(|trouble| self.give_up(trouble))?.pop();
         stored.ok_or_else(|| InboxError::unavailable("nothing was done"))
     }
@@ -127,10 +125,10 @@ impl Shared {
         error
     }
 
-    async fn put(&self, parcels: &Arc<Vec<Parcel>>, turned: i64) -> Result<Vec<Stored>, Trouble> {
+    async fn put(&self, parcels: &Arc<Vec<Parcel>>) -> Result<Vec<Stored>, Trouble> {
         ask(&self.pool, |connection| {
             let parcels = Arc::clone(parcels);
-            Box::pin(async move { put::put_all(connection, &parcels, turned).await })
+            Box::pin(async move { put::put_all(connection, &parcels).await })
         })
         .await
     }
@@ -321,7 +319,7 @@ mod tests {
             let (answer, _) = oneshot::channel();
             let body = vec![0; MOST_BYTES / 4].into();
             let parcel = Parcel { body, ..parcel(&[], &[], None) };
-            queue.waiting.push_back(Waiting { parcel, turned: 0, answer });
+            queue.waiting.push_back(Waiting { parcel, answer });
         }
         assert_eq!(queue.next_group().len(), 4);
     }

@@ -58,11 +58,12 @@ const BLOCK: &str = concat!(
     "UPDATE webhooks.runs SET blocked = true WHERE id = ANY(ARRAY(
     SELECT r.id FROM ",
     wanted!(),
-    " CROSS JOIN LATERAL (
-        SELECT r.id, r.order_key, r.event FROM webhooks.runs r
-        WHERE r.listener = wanted.listener AND r.state = 0 AND r.unsettled = 0 AND NOT r.blocked AND r.due_at <= ",
+    " CROSS JOIN (VALUES (0::bigint, 0::bigint), (1, ",
     now!(),
-    "
+    ")) AS lane (earliest, latest) CROSS JOIN LATERAL (
+        SELECT r.id, r.order_key, r.event FROM webhooks.runs r
+        WHERE r.listener = wanted.listener AND r.state = 0 AND r.unsettled = 0 AND NOT r.blocked
+          AND r.due_at BETWEEN lane.earliest AND lane.latest
         ORDER BY r.due_at, r.id LIMIT least(wanted.room, $5)
     ) AS early CROSS JOIN LATERAL (
         SELECT coalesce(

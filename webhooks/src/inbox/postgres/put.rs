@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use sqlx::{Connection, PgConnection};
 
 use super::rows::Rows;
-use super::time::now;
 use super::tokens;
 use crate::inbox::{InboxError, Parcel, Put};
 
@@ -32,12 +31,12 @@ macro_rules! put {
         concat!(
     "WITH ready AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'on', true) AS durable,
-           (SELECT count(pg_advisory_xact_lock(lock)) FROM unnest($2::bigint[]) AS lock) AS locked
+           (SELECT count(pg_advisory_xact_lock(lock)) FROM unnest($1::bigint[]) AS lock) AS locked
 ), numbers AS MATERIALIZED (
     SELECT ARRAY(SELECT nextval('webhooks.deliveries_id_seq')
-                 FROM generate_series(1, cardinality($3::text[]) + 0 * ready.locked)) AS deliveries,
+                 FROM generate_series(1, cardinality($2::text[]) + 0 * ready.locked)) AS deliveries,
            ARRAY(SELECT nextval('webhooks.events_id_seq')
-                 FROM generate_series(1, cardinality($11::integer[]) + 0 * ready.locked)) AS events
+                 FROM generate_series(1, cardinality($10::integer[]) + 0 * ready.locked)) AS events
     FROM ready
 ), stored AS (
     INSERT INTO webhooks.events (id, delivery, position, key, event_id, type, payload_start, payload_length, payload,
@@ -45,8 +44,8 @@ macro_rules! put {
     OVERRIDING SYSTEM VALUE
     SELECT numbers.events[entry.number], numbers.deliveries[entry.delivery], entry.position, entry.key, entry.event_id,
            entry.type, entry.payload_start, entry.payload_length, entry.payload, entry.retention, entry.pending
-    FROM numbers CROSS JOIN unnest($11::integer[], $12::integer[], $13::text[], $14::text[], $15::text[], $16::bigint[],
-                                   $17::bigint[], $18::bytea[], $19::bigint[], $20::integer[])
+    FROM numbers CROSS JOIN unnest($10::integer[], $11::integer[], $12::text[], $13::text[], $14::text[], $15::bigint[],
+                                   $16::bigint[], $17::bytea[], $18::bigint[], $19::integer[])
     WITH ORDINALITY AS entry (delivery, position, key, event_id, type, payload_start, payload_length, payload,
                               retention, pending, number)
     ORDER BY entry.key, entry.number
@@ -57,18 +56,16 @@ macro_rules! put {
     OVERRIDING SYSTEM VALUE
     SELECT numbers.deliveries[parcel.number], parcel.source, parcel.delivery, parcel.received_at, parcel.signed,
            parcel.secret_index, parcel.signed_at, parcel.headers, parcel.body
-    FROM numbers CROSS JOIN unnest($3::text[], $4::bytea[], $5::bigint[], $6::boolean[], $7::integer[], $8::bigint[],
-                                   $9::bytea[], $10::bytea[])
+    FROM numbers CROSS JOIN unnest($2::text[], $3::bytea[], $4::bigint[], $5::boolean[], $6::integer[], $7::bigint[],
+                                   $8::bytea[], $9::bytea[])
     WITH ORDINALITY AS parcel (source, delivery, received_at, signed, secret_index, signed_at, headers, body, number)
     WHERE (numbers.deliveries[parcel.number] IN (SELECT delivery FROM stored)) IS TRUE
 ), begun AS (
     INSERT INTO webhooks.runs (event, listener, order_key, due_at, blocked)
-    SELECT numbers.events[run.event], run.listener, run.order_key, ",
-    now!(),
-    ", ",
+    SELECT numbers.events[run.event], run.listener, run.order_key, 0, ",
     $blocked,
     "
-    FROM numbers CROSS JOIN unnest($21::integer[], $22::text[], $23::bytea[])
+    FROM numbers CROSS JOIN unnest($20::integer[], $21::text[], $22::bytea[])
     WITH ORDINALITY AS run (event, listener, order_key, number)
     ",
     $front,
@@ -94,36 +91,28 @@ const PUT_IN_ORDER: &str = put!(
 );
 
 /// Begins the dead runs of known events afresh: their keys, and how many runs those are.
-const REVIVE: &str = concat!(
-    "WITH durable AS MATERIALIZED (
+const REVIVE: &str = "WITH durable AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'on', true)
 ), revived AS (
-    UPDATE webhooks.runs SET state = 0, spent = 0, unsettled = 0, blocked = false, replay = false, settled_at = NULL, reason = NULL, due_at = ",
-    now!(),
-    "
+    UPDATE webhooks.runs SET state = 0, spent = 0, unsettled = 0, blocked = false, replay = false, settled_at = NULL, reason = NULL, due_at = 0
     FROM durable, webhooks.events known
-    WHERE known.key = ANY($2) AND runs.event = known.id AND runs.state = 2
+    WHERE known.key = ANY($1) AND runs.event = known.id AND runs.state = 2
     RETURNING runs.event
 )
 UPDATE webhooks.events SET pending = pending + again.runs, dead = dead - again.runs, strip_at = NULL, purge_at = NULL
 FROM (SELECT event, count(*)::integer AS runs FROM revived GROUP BY event) AS again
 WHERE events.id = again.event
-RETURNING events.key, again.runs"
-);
+RETURNING events.key, again.runs";
 
 /// Puts all events of these deliveries down: what became of each delivery.
-pub(super) async fn put_all(
-    connection: &mut PgConnection,
-    parcels: &[Parcel],
-    turned: i64,
-) -> sqlx::Result<Vec<Stored>> {
+pub(super) async fn put_all(connection: &mut PgConnection, parcels: &[Parcel]) -> sqlx::Result<Vec<Stored>> {
     let rows = Rows::of(parcels);
-    let mut fresh = insert(connection, &rows, turned).await?;
+    let mut fresh = insert(connection, &rows).await?;
     let keys = &rows.events.keys;
     // A key that occurs twice was new the first time.
     let fresh: Vec<_> = keys.iter().map(|key| key.as_ref().is_none_or(|key| fresh.remove(key))).collect();
     let known = keys.iter().zip(&fresh).filter(|(_, fresh)| !**fresh).filter_map(|(key, _)| key.as_deref());
-    let mut revived = revive(connection, &known.collect::<Vec<_>>(), turned).await?;
+    let mut revived = revive(connection, &known.collect::<Vec<_>>()).await?;
     let mut became = keys.iter().zip(fresh).zip(&rows.events.runs).map(|((key, fresh), runs)| {
         match key.as_ref().and_then(|key| revived.get_mut(key)) {
             _ if fresh => (Put::Stored, i64::from(*runs)),
@@ -151,7 +140,7 @@ pub(super) async fn put_with_tokens(
             return Ok(Err(InboxError::TokenReused));
         }
     }
-    let stored = put_all(&mut transaction, std::slice::from_ref(parcel), turned).await?.pop();
+    let stored = put_all(&mut transaction, std::slice::from_ref(parcel)).await?.pop();
     transaction.commit().await?;
     Ok(stored.ok_or_else(|| InboxError::unavailable("nothing was done")))
 }
@@ -168,18 +157,13 @@ pub(super) async fn is_duplicate(connection: &mut PgConnection, parcel: &Parcel)
     Ok(unknown == 0)
 }
 
-async fn insert(
-    connection: &mut PgConnection,
-    rows: &Rows<'_>,
-    turned: i64,
-) -> sqlx::Result<HashSet<String>> {
+async fn insert(connection: &mut PgConnection, rows: &Rows<'_>) -> sqlx::Result<HashSet<String>> {
     let Rows { deliveries, events, runs, locks } = rows;
     if events.keys.is_empty() {
         return Ok(HashSet::new());
     }
     let sql = if locks.is_empty() { PUT } else { PUT_IN_ORDER };
     let fresh: Vec<Option<String>> = sqlx::query_scalar(sql)
-        .bind(turned)
         .bind(locks)
         .bind(&deliveries.sources)
         .bind(&deliveries.ids)
@@ -207,15 +191,10 @@ async fn insert(
     Ok(fresh.into_iter().flatten().collect())
 }
 
-async fn revive(
-    connection: &mut PgConnection,
-    keys: &[&str],
-    turned: i64,
-) -> sqlx::Result<HashMap<String, i64>> {
+async fn revive(connection: &mut PgConnection, keys: &[&str]) -> sqlx::Result<HashMap<String, i64>> {
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let revived: Vec<(String, i32)> =
-        sqlx::query_as(REVIVE).bind(turned).bind(keys).fetch_all(connection).await?;
+    let revived: Vec<(String, i32)> = sqlx::query_as(REVIVE).bind(keys).fetch_all(connection).await?;
     Ok(revived.into_iter().map(|(key, runs)| (key, runs.into())).collect())
 }

@@ -68,13 +68,11 @@ INSERT INTO webhooks.failures (run, attempt, at, error) SELECT id, $3, ",
 ON CONFLICT (run, attempt) DO UPDATE SET at = excluded.at, error = excluded.error"
 );
 
-/// As it was before the claim, but for the fence.
-const RELEASE: &str = concat!(
-    "UPDATE webhooks.runs SET unsettled = unsettled - 1, spent = spent - 1, held = false, due_at = ",
-    now!(),
-    " WHERE id = $2 AND attempt = $3 AND state = 0 AND held
-    RETURNING webhooks.move_up(listener, order_key)"
-);
+/// As it was before the claim, but for the fence; it waits for nothing, so that `$1`, the time, is not asked for.
+const RELEASE: &str =
+    "UPDATE webhooks.runs SET unsettled = unsettled - 1, spent = spent - 1, held = false, due_at = 0
+    WHERE id = $2 AND attempt = $3 AND state = 0 AND held
+    RETURNING webhooks.move_up(listener, order_key)";
 
 /// Ends an attempt. `false`: it is no longer the last one.
 pub(super) async fn settle(

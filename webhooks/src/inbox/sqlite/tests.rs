@@ -60,21 +60,6 @@ impl Opened {
 }
 
 #[tokio::test]
-async fn no_correction_of_the_time_postpones_what_waits_for_nothing() {
-    let opened = Opened::new();
-    opened.put([1], None).await;
-    opened.clock.jump_wall(-3_600);
-    opened.end(&opened.claim().await, &End::Released).await;
-    opened.clock.jump_wall(-3_600);
-    let runs = opened.claim().await;
-    assert_eq!(runs.len(), 1, "what was released");
-    opened.end(&runs, &failed()).await;
-    opened.inbox.replay(Selection::new()).await.unwrap();
-    opened.clock.jump_wall(-3_600);
-    assert_eq!(opened.claim().await.len(), 1, "what is replayed");
-}
-
-#[tokio::test]
 async fn no_correction_of_the_time_ends_a_lease() {
     let opened = Opened::new();
     opened.put([1], None).await;
