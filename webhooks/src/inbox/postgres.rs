@@ -26,6 +26,7 @@ mod ask;
 mod backlog;
 mod change;
 mod claim;
+mod deliveries;
 mod group_commit;
 mod load;
 mod open;

@@ -84,6 +84,7 @@ every_engine_keeps! {
     keeping:
         bodies_go_first_then_names,
         the_dead_and_the_pending_keep_their_bodies,
+        a_body_goes_with_the_last_that_needs_it,
         the_dead_are_known_for_as_long_as_they_may_come_again;
     operating:
         a_replay_begins_only_the_chosen_afresh,

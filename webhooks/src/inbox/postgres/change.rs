@@ -4,7 +4,7 @@ use sqlx::{Connection, PgConnection, Postgres, QueryBuilder, Transaction};
 
 use super::query::{RUNS, select};
 use super::time::now;
-use super::{Options, ordered};
+use super::{Options, deliveries, ordered};
 use crate::inbox::record::{Replayed, Selection};
 
 /// How many runs are changed together.
@@ -93,14 +93,11 @@ pub(super) async fn forget(
     ordered::move_up(&mut transaction, lines).await?;
     recount(&mut transaction, &part, turned, options).await?;
     let events: Vec<i64> = part.iter().map(|it| it.event).collect();
-    let sql = "WITH gone AS (
-                   DELETE FROM webhooks.events e WHERE e.id = ANY($1)
-                     AND NOT EXISTS (SELECT FROM webhooks.runs WHERE event = e.id)
-                   RETURNING id, delivery)
-               DELETE FROM webhooks.deliveries d WHERE d.id IN (SELECT delivery FROM gone)
-                 AND NOT EXISTS (SELECT FROM webhooks.events e
-                                 WHERE e.delivery = d.id AND e.id NOT IN (SELECT id FROM gone))";
-    sqlx::query(sql).bind(&events).execute(&mut *transaction).await?;
+    let sql = "DELETE FROM webhooks.events e WHERE e.id = ANY($1)
+                 AND NOT EXISTS (SELECT FROM webhooks.runs WHERE event = e.id)
+               RETURNING delivery";
+    let left = sqlx::query_scalar(sql).bind(&events).fetch_all(&mut *transaction).await?;
+    deliveries::tidy(&mut transaction, left).await?;
     transaction.commit().await?;
     Ok((runs.len() as u64, rest))
 }
@@ -112,16 +109,17 @@ const FORGET_EVENT: &str = "WITH gone AS (
     DELETE FROM webhooks.runs WHERE event IN (SELECT id FROM gone) RETURNING id, webhooks.move_up(listener, order_key)
 ), failures_gone AS (
     DELETE FROM webhooks.failures WHERE run IN (SELECT id FROM runs_gone)
-), deliveries_gone AS (
-    DELETE FROM webhooks.deliveries d WHERE d.id IN (SELECT delivery FROM gone)
-      AND NOT EXISTS (SELECT FROM webhooks.events e WHERE e.delivery = d.id AND e.id NOT IN (SELECT id FROM gone))
 )
-SELECT count(*) FROM gone";
+SELECT delivery FROM gone";
 
 /// Forgets an event that has no pending run. `false`: there is none of this key.
 pub(super) async fn forget_event(connection: &mut PgConnection, key: &str) -> sqlx::Result<bool> {
-    let gone: i64 = sqlx::query_scalar(FORGET_EVENT).bind(key).fetch_one(connection).await?;
-    Ok(gone > 0)
+    let mut transaction = connection.begin().await?;
+    let left: Vec<i64> = sqlx::query_scalar(FORGET_EVENT).bind(key).fetch_all(&mut *transaction).await?;
+    let is_gone = !left.is_empty();
+    deliveries::tidy(&mut transaction, left).await?;
+    transaction.commit().await?;
+    Ok(is_gone)
 }
 
 /// The next part of the selected runs, the latest first, locked with its events: what is decided of it holds until the

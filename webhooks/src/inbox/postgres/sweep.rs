@@ -3,7 +3,7 @@
 use sqlx::{Connection, PgConnection};
 
 use super::time::now;
-use super::{ordered, tokens};
+use super::{deliveries, ordered, tokens};
 
 /// How many events a part of a sweep may touch.
 const PART: i64 = 500;
@@ -14,18 +14,12 @@ const SWEEP_LOCK: i64 = 0x7768_7377;
 /// Takes the body from events that keep only their name; from a delivery, once none of its events needs it.
 const STRIP: &str = concat!(
     "WITH due AS (
-    SELECT id, delivery FROM webhooks.events WHERE strip_at <= ",
+    SELECT id FROM webhooks.events WHERE strip_at <= ",
     now!(),
     " ORDER BY strip_at LIMIT $2 FOR UPDATE SKIP LOCKED
-), stripped AS (
-    UPDATE webhooks.events e SET strip_at = NULL, stripped = true, payload = NULL FROM due WHERE e.id = due.id
-), bare AS (
-    UPDATE webhooks.deliveries d SET body = NULL, headers = NULL
-    WHERE d.id IN (SELECT delivery FROM due)
-      AND NOT EXISTS (SELECT FROM webhooks.events e
-                      WHERE e.delivery = d.id AND NOT e.stripped AND e.id NOT IN (SELECT id FROM due))
 )
-SELECT count(*) FROM due"
+UPDATE webhooks.events e SET strip_at = NULL, stripped = true, payload = NULL FROM due WHERE e.id = due.id
+RETURNING e.delivery"
 );
 
 const PURGE: &str = concat!(
@@ -39,12 +33,8 @@ const PURGE: &str = concat!(
     DELETE FROM webhooks.runs WHERE event IN (SELECT id FROM gone) RETURNING id, webhooks.move_up(listener, order_key)
 ), failures_gone AS (
     DELETE FROM webhooks.failures WHERE run IN (SELECT id FROM runs_gone)
-), deliveries_gone AS (
-    DELETE FROM webhooks.deliveries d
-    WHERE d.id IN (SELECT delivery FROM gone)
-      AND NOT EXISTS (SELECT FROM webhooks.events e WHERE e.delivery = d.id AND e.id NOT IN (SELECT id FROM gone))
 )
-SELECT count(*) FROM gone"
+SELECT delivery FROM gone"
 );
 
 /// Forgets a part. `true`: there is more.
@@ -59,9 +49,10 @@ pub(super) async fn sweep(connection: &mut PgConnection, turned: i64) -> sqlx::R
     }
     let mut more = false;
     for sql in [STRIP, PURGE] {
-        let touched: i64 =
-            sqlx::query_scalar(sql).bind(turned).bind(PART).fetch_one(&mut *transaction).await?;
-        more |= touched >= PART;
+        let touched: Vec<i64> =
+            sqlx::query_scalar(sql).bind(turned).bind(PART).fetch_all(&mut *transaction).await?;
+        more |= touched.len() as i64 >= PART;
+        deliveries::tidy(&mut transaction, touched).await?;
     }
     let spent = tokens::forget(&mut transaction, PART, turned).await?;
     more |= i64::try_from(spent).is_ok_and(|spent| spent >= PART);

@@ -37,7 +37,8 @@ pub(super) fn remove(connection: &Connection, event: i64) -> rusqlite::Result<()
     let sql =
         "DELETE FROM deliveries WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE delivery = ?1)";
     connection.prepare_cached(sql)?.execute([delivery])?;
-    Ok(())
+    // The others may have been through for long, and have left it for this one only.
+    strip_delivery(connection, delivery)
 }
 
 /// Those that the event's dead runs may hold up.
@@ -57,11 +58,16 @@ fn strip(connection: &Connection, now: i64) -> rusqlite::Result<bool> {
     for (event, delivery) in &due {
         let sql = "UPDATE events SET strip_at = NULL, stripped = 1, payload = NULL WHERE id = ?1";
         connection.prepare_cached(sql)?.execute([event])?;
-        let sql = "UPDATE deliveries SET body = NULL, headers = NULL WHERE id = ?1
-                   AND NOT EXISTS (SELECT 1 FROM events WHERE delivery = ?1 AND stripped = 0)";
-        connection.prepare_cached(sql)?.execute([delivery])?;
+        strip_delivery(connection, *delivery)?;
     }
     Ok(is_part(due.len()))
+}
+
+fn strip_delivery(connection: &Connection, delivery: i64) -> rusqlite::Result<()> {
+    let sql = "UPDATE deliveries SET body = NULL, headers = NULL WHERE id = ?1
+               AND NOT EXISTS (SELECT 1 FROM events WHERE delivery = ?1 AND stripped = 0)";
+    connection.prepare_cached(sql)?.execute([delivery])?;
+    Ok(())
 }
 
 fn purge(connection: &Connection, now: i64) -> rusqlite::Result<bool> {
