@@ -198,3 +198,57 @@ async fn revive(connection: &mut PgConnection, keys: &[&str]) -> sqlx::Result<Ha
     let revived: Vec<(String, i32)> = sqlx::query_as(REVIVE).bind(keys).fetch_all(connection).await?;
     Ok(revived.into_iter().map(|(key, runs)| (key, runs.into())).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::PostgresInbox;
+    use super::super::tests::{DAY, Fleet, claim, parcel, put};
+    use crate::delivery::SourceName;
+    use crate::inbox::{End, Inbox as _, Parcel, Put};
+    use crate::run::inline::Binding;
+    use crate::store::{DeadReason, EventKey};
+
+    /// A role that commits without waiting for the disk, and an inbox that does wait, whatever it is that is answered 200.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn synchronous_commit_off_role() {
+        let fleet = Fleet::new();
+        // Triggers write down under which setting each was committed.
+        let usual = fleet.process().await;
+        fleet.query(
+            "CREATE TABLE seen (setting text);
+             CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS
+                 'BEGIN INSERT INTO seen VALUES (current_setting(''synchronous_commit'')); RETURN NULL; END';
+             CREATE CONSTRAINT TRIGGER see AFTER INSERT ON webhooks.events DEFERRABLE INITIALLY DEFERRED
+                 FOR EACH ROW EXECUTE FUNCTION see();
+             CREATE CONSTRAINT TRIGGER see AFTER UPDATE ON webhooks.runs DEFERRABLE INITIALLY DEFERRED
+                 FOR EACH ROW EXECUTE FUNCTION see();
+             CREATE CONSTRAINT TRIGGER see AFTER INSERT ON webhooks.tokens DEFERRABLE INITIALLY DEFERRED
+                 FOR EACH ROW EXECUTE FUNCTION see()",
+        );
+        let role = format!("hasty_{}", fleet.url.rsplit('_').next().unwrap());
+        fleet.query(&format!(
+            "CREATE ROLE {role} LOGIN; ALTER ROLE {role} SET synchronous_commit = off;
+             GRANT USAGE ON SCHEMA webhooks TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA webhooks TO {role};
+             GRANT USAGE ON ALL SEQUENCES IN SCHEMA webhooks TO {role}; GRANT ALL ON seen TO {role}"
+        ));
+        let url = fleet.url.replace("postgres@", &format!("{role}@"));
+        let (inbox, _) = PostgresInbox::open(fleet.options(&url)).await.unwrap();
+        let seen = || {
+            fleet.query("WITH gone AS (DELETE FROM seen RETURNING setting) SELECT DISTINCT setting FROM gone")
+        };
+        assert_eq!(put(&inbox, "1", &["a"], None).await, Put::Stored);
+        assert_eq!(seen(), "on");
+
+        let run = claim(&usual, 1).await.remove(0);
+        let dead = End::Dead { reason: DeadReason::Permanent, error: "no".to_owned() };
+        assert!(usual.settle(run.fence, dead).await.unwrap());
+        seen();
+        assert_eq!(put(&inbox, "1", &["a"], None).await, Put::Revived);
+        assert_eq!(seen(), "on");
+
+        let key = EventKey::new(&SourceName::new("stripe").unwrap(), &[b"token"]);
+        let token = Binding { key, body: "body".to_owned(), retention: DAY };
+        inbox.put(Parcel { tokens: vec![token], ..parcel(&[], &[], None) }).await.unwrap();
+        assert_eq!(seen(), "on");
+    }
+}

@@ -16,7 +16,7 @@ use crate::listener::options::OnDead;
 use crate::scheme::Verified;
 use crate::store::{DeadReason, EventKey};
 
-const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 const LEASE: Duration = Duration::from_secs(60);
 
 /// One database, one clock, and as many processes as a test wants.
@@ -44,7 +44,7 @@ impl Fleet {
         (PostgresInbox::open(self.options(&url)).await.unwrap().0, way)
     }
 
-    fn options(&self, url: &str) -> PostgresOptions {
+    pub(super) fn options(&self, url: &str) -> PostgresOptions {
         PostgresOptions {
             url: url.into(),
             max_connections: 8,
@@ -296,32 +296,6 @@ async fn a_reserved_suspect_that_is_alive_after_all_is_left_alone() {
         "nobody runs it beside its holder"
     );
     assert!(two.settle(slow.fence, End::Done).await.unwrap());
-}
-
-/// A role that commits without waiting for the disk, and an inbox that does wait.
-#[tokio::test(flavor = "multi_thread")]
-async fn synchronous_commit_off_role() {
-    let fleet = Fleet::new();
-    // A trigger writes down under which setting the put was committed.
-    let inbox = fleet.process().await;
-    fleet.query(
-        "CREATE TABLE seen (setting text);
-         CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS
-             'BEGIN INSERT INTO seen VALUES (current_setting(''synchronous_commit'')); RETURN NULL; END';
-         CREATE CONSTRAINT TRIGGER see AFTER INSERT ON webhooks.events DEFERRABLE INITIALLY DEFERRED
-             FOR EACH ROW EXECUTE FUNCTION see()",
-    );
-    drop(inbox);
-    let role = format!("hasty_{}", fleet.url.rsplit('_').next().unwrap());
-    fleet.query(&format!(
-        "CREATE ROLE {role} LOGIN; ALTER ROLE {role} SET synchronous_commit = off;
-         GRANT USAGE ON SCHEMA webhooks TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA webhooks TO {role};
-         GRANT USAGE ON ALL SEQUENCES IN SCHEMA webhooks TO {role}; GRANT ALL ON seen TO {role}"
-    ));
-    let url = fleet.url.replace("postgres@", &format!("{role}@"));
-    let (inbox, _) = PostgresInbox::open(fleet.options(&url)).await.unwrap();
-    assert_eq!(put(&inbox, "1", &["a"], None).await, Put::Stored);
-    assert_eq!(fleet.query("SELECT setting FROM seen"), "on");
 }
 
 #[tokio::test(flavor = "multi_thread")]
