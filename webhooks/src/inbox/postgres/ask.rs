@@ -89,3 +89,29 @@ fn is_deadlock(error: &sqlx::Error) -> bool {
 pub(super) fn code(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
     error.as_database_error().and_then(|error| error.code())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Fleet, parcel};
+    use crate::inbox::{Inbox as _, InboxError, Put};
+
+    /// What the server says where its disk is full: a provider is told to come again, and may.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_full_disk_is_a_full_inbox() {
+        let fleet = Fleet::new();
+        let inbox = fleet.process().await;
+        fleet.query(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+                 'BEGIN RAISE ''could not extend file'' USING ERRCODE = ''53100''; END';
+             CREATE TRIGGER full_disk BEFORE INSERT ON webhooks.runs
+                 FOR EACH ROW EXECUTE FUNCTION full_disk()",
+        );
+        let put = async || inbox.put(parcel(&["1".to_owned()], &["a"], None)).await;
+        assert!(matches!(put().await, Err(InboxError::Full)));
+        let rows =
+            "SELECT (SELECT count(*) FROM webhooks.deliveries) + (SELECT count(*) FROM webhooks.events)";
+        assert_eq!(fleet.query(rows), "0");
+        fleet.query("DROP TRIGGER full_disk ON webhooks.runs");
+        assert_eq!(put().await.unwrap(), [Put::Stored]);
+    }
+}
