@@ -18,6 +18,7 @@ use ask::unavailable;
 use backlog::Backlog;
 use change::Rest;
 use group_commit::GroupCommit;
+use lapsed::Lapsed;
 use put::Stored;
 use renew::RenewalLine;
 use suspect::Reserved;
@@ -28,6 +29,7 @@ mod change;
 mod claim;
 mod deliveries;
 mod group_commit;
+mod lapsed;
 mod load;
 mod open;
 mod ordered;
@@ -58,6 +60,7 @@ pub(crate) struct PostgresInbox {
     puts: GroupCommit,
     renewals: RenewalLine,
     backlog: Backlog,
+    lapsed: Lapsed,
     reserved: Arc<Reserved>,
     /// They take turns, so that neither those that failed before nor the others starve.
     retried_first: AtomicBool,
@@ -98,6 +101,7 @@ impl PostgresInbox {
             renewals: RenewalLine::new(opened.address.clone()),
             address: opened.address,
             backlog: Backlog::new(options.max_pending),
+            lapsed: Lapsed::default(),
             reserved: Arc::default(),
             retried_first: AtomicBool::new(false),
             put_down: Notify::new(),
@@ -163,16 +167,24 @@ impl Inbox for PostgresInbox {
     }
 
     fn claim(&self, wanted: Wanted) -> BoxFuture<'_, Result<Claimed, InboxError>> {
-        let retried_first = self.retried_first.fetch_not(Ordering::Relaxed);
-        let wanted = Arc::new(claim::Terms::of(&wanted, retried_first));
-        let (turned, options) = (self.turned(), self.options);
+        let (turned, options, lease) = (self.turned(), self.options, wanted.lease);
         Box::pin(async move {
+            let now = self.clock.monotonic();
+            if self.lapsed.is_due(lease, now) {
+                let found = self.ask(move |connection| Box::pin(lapsed::find(connection, turned)));
+                self.lapsed.note(found.await?, now);
+            }
+            let retried_first = self.retried_first.fetch_not(Ordering::Relaxed);
+            let ripe = self.lapsed.ripe(lease, now);
+            let terms = Arc::new(claim::Terms::of(&wanted, retried_first, ripe));
             let claimed = self.ask(move |connection| {
-                let (wanted, reserved) = (Arc::clone(&wanted), Arc::clone(&self.reserved));
-                Box::pin(async move { claim::claim(connection, &wanted, turned, &options, &reserved).await })
+                let (terms, reserved) = (Arc::clone(&terms), Arc::clone(&self.reserved));
+                Box::pin(async move { claim::claim(connection, &terms, turned, &options, &reserved).await })
             });
-            let claimed = claimed.await?;
+            let mut claimed = claimed.await?;
             self.backlog.note(-i64::try_from(claimed.given_up.len()).unwrap_or_default());
+            let next_lapsed = self.lapsed.next(lease, now);
+            claimed.next_due = [claimed.next_due, next_lapsed].into_iter().flatten().min();
             Ok(claimed)
         })
     }

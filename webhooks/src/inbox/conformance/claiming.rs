@@ -16,7 +16,7 @@ pub(super) async fn a_claimed_run_is_nobody_elses(world: &World) {
 pub(super) async fn a_claim_counts_the_attempt_and_fences_the_last(world: &World) {
     world.put("1", &[("a", None)]).await;
     let first = world.one("a").await;
-    world.clock.advance(LEASE + Duration::from_secs(1));
+    world.pass(LEASE + Duration::from_secs(1), LEASE).await;
     let second = world.one("a").await;
     assert_eq!((first.attempt, second.attempt), (1, 2));
     assert!(!world.end(&first, End::Done).await, "the first attempt was overtaken");
@@ -61,7 +61,7 @@ pub(super) async fn a_suspect_runs_alone_and_is_given_up_in_the_end(world: &Worl
     world.one("a").await;
     world.put("innocent", &[("a", None)]).await;
     for attempt in 2..=3 {
-        world.clock.advance(LEASE * 2);
+        world.pass(LEASE * 2, LEASE).await;
         let busy = Wanted { idle: false, ..wanted(&["a"], 50) };
         let busy = world.inbox.claim(busy).await.unwrap();
         assert!(busy.suspect && busy.runs.is_empty(), "it waits until nothing else runs");
@@ -70,7 +70,7 @@ pub(super) async fn a_suspect_runs_alone_and_is_given_up_in_the_end(world: &Worl
         let [run] = &claimed.runs[..] else { panic!("a suspect runs alone") };
         assert_eq!((run.event.id.as_deref(), run.attempt), (Some("culprit"), attempt));
     }
-    world.clock.advance(LEASE * 2);
+    world.pass(LEASE * 2, LEASE).await;
     let claimed = world.claim(&["a"]).await;
     assert_eq!(claimed.given_up[0].event_id.as_deref(), Some("culprit"));
     assert_eq!(claimed.runs[0].event.id.as_deref(), Some("innocent"));
@@ -83,11 +83,11 @@ pub(super) async fn the_likeliest_culprit_comes_last(world: &World) {
     world.put("culprit", &[("a", None)]).await;
     for _ in 0..2 {
         world.one("a").await;
-        world.clock.advance(LEASE * 2);
+        world.pass(LEASE * 2, LEASE).await;
     }
     world.put("innocent", &[("b", None)]).await;
     world.one("b").await;
-    world.clock.advance(LEASE * 2);
+    world.pass(LEASE * 2, LEASE).await;
     for id in ["innocent", "culprit"] {
         let claimed = world.claim(&["a", "b"]).await;
         assert!(claimed.suspect);
@@ -99,7 +99,7 @@ pub(super) async fn the_likeliest_culprit_comes_last(world: &World) {
 pub(super) async fn a_released_suspect_is_one_still(world: &World) {
     world.put("1", &[("a", None)]).await;
     world.one("a").await;
-    world.clock.advance(LEASE * 2);
+    world.pass(LEASE * 2, LEASE).await;
     for _ in 0..3 {
         let claimed = world.claim(&["a"]).await;
         assert!(claimed.suspect);
@@ -117,7 +117,7 @@ pub(super) async fn an_attempt_that_never_ended_may_be_the_last(world: &World) {
     let run = world.one("a").await;
     world.end(&run, End::Retry { delay: Duration::ZERO, error: "first".into() }).await;
     world.one("a").await;
-    world.clock.advance(LEASE * 2);
+    world.pass(LEASE * 2, LEASE).await;
     let mut twice = wanted(&["a"], 50);
     twice.listeners[0].max_attempts = 2;
     let claimed = world.inbox.claim(twice).await.unwrap();

@@ -108,7 +108,7 @@ impl Subject<'_> {
                 assert_eq!(inbox.forget_event(key).await.unwrap(), self.model.forget_event(*id));
             }
             Step::Pass { seconds } => {
-                self.world.clock.advance(Duration::from_secs(*seconds));
+                self.world.pass(Duration::from_secs(*seconds), Duration::from_secs(LEASE)).await;
                 self.model.now += seconds;
             }
         }

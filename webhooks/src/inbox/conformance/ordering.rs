@@ -73,7 +73,7 @@ pub(super) async fn a_suspect_keeps_its_place(world: &World) {
     world.one("a").await;
     assert_eq!(world.put("1", &[("a", Some(1))]).await, Put::Revived);
     assert!(world.ids(&["a"]).await.is_empty());
-    world.clock.advance(LEASE * 2);
+    world.pass(LEASE * 2, LEASE).await;
     let claimed = world.claim(&["a"]).await;
     assert!(claimed.suspect);
     assert_eq!(claimed.runs[0].event.id.as_deref(), Some("2"));

@@ -26,6 +26,8 @@ pub(in crate::inbox) struct World {
     pub(in crate::inbox) clock: Clock,
     /// Runs SQL beside the engine, as somebody who damages what it has stored.
     sql: Box<dyn Fn(&str)>,
+    /// It believes that a lease is over once that has been so for half a lease.
+    is_doubtful: bool,
 }
 
 #[cfg(feature = "sqlite")]
@@ -49,7 +51,7 @@ fn sqlite_at(folder: tempfile::TempDir) -> World {
         let connection = rusqlite::Connection::open(folder.path().join("webhooks.db")).unwrap();
         connection.execute_batch(sql).unwrap();
     };
-    World { inbox: Arc::new(inbox), clock, sql: Box::new(sql) }
+    World { inbox: Arc::new(inbox), clock, sql: Box::new(sql), is_doubtful: false }
 }
 
 #[cfg(feature = "sqlite")]
@@ -97,7 +99,7 @@ async fn postgres_with(max_pending: u64) -> World {
     let sql = move |sql: &str| {
         server.query_in(&url, &format!("SET search_path = webhooks; {sql}"));
     };
-    World { inbox: Arc::new(inbox), clock, sql: Box::new(sql) }
+    World { inbox: Arc::new(inbox), clock, sql: Box::new(sql), is_doubtful: true }
 }
 
 impl World {
@@ -136,6 +138,14 @@ impl World {
         while self.inbox.sweep().await.unwrap() {}
     }
 
+    /// Lets time pass, and has the engine notice which of these leases are over by then.
+    pub(in crate::inbox) async fn pass(&self, time: Duration, lease: Duration) {
+        self.clock.advance(time);
+        if self.is_doubtful {
+            notice(&*self.inbox, &self.clock, lease).await;
+        }
+    }
+
     /// Changes what is stored, behind the engine's back.
     pub(in crate::inbox) fn damage(&self, sql: &str) {
         (self.sql)(sql);
@@ -146,6 +156,15 @@ impl World {
         let listed = self.inbox.list(Selection::new().limit(1)).await.unwrap();
         self.inbox.show(listed[0].number).await.unwrap().unwrap()
     }
+}
+
+/// An engine that does not trust the time of day sees whose lease is over, and waits for half a lease: nothing but that is
+/// a matter of this clock.
+pub(in crate::inbox) async fn notice(inbox: &dyn Inbox, clock: &Clock, lease: Duration) {
+    let nothing = Wanted { listeners: Vec::new(), limit: 0, lease, idle: false };
+    inbox.claim(nothing).await.unwrap();
+    clock.advance(lease / 2);
+    clock.jump_wall(-i64::try_from(lease.as_secs() / 2).unwrap());
 }
 
 /// A delivery of these events, whose body has five bytes.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 
 use super::Options;
+use super::lapsed::Ripe;
 use super::load::is_unreadable;
 use super::ordered::{self, in_order};
 use super::suspect::Reserved;
@@ -28,10 +29,11 @@ pub(super) struct Terms {
     pub(super) idle: bool,
     /// Whether those that failed before are taken before those that wait for nothing.
     pub(super) retried_first: bool,
+    pub(super) ripe: Ripe,
 }
 
 impl Terms {
-    pub(super) fn of(wanted: &Wanted, retried_first: bool) -> Self {
+    pub(super) fn of(wanted: &Wanted, retried_first: bool, ripe: Ripe) -> Self {
         // More than there can be, and yet no number that PostgreSQL could not take.
         let count = |it: usize| i64::from(i32::try_from(it).unwrap_or(i32::MAX));
         let (open, closed): (Vec<_>, Vec<_>) = wanted.listeners.iter().partition(|it| it.limit > 0);
@@ -46,6 +48,7 @@ impl Terms {
             lease: time::span(wanted.lease),
             idle: wanted.idle,
             retried_first,
+            ripe,
         }
     }
 }
@@ -58,16 +61,20 @@ macro_rules! wanted {
 }
 pub(super) use wanted;
 
-/// A run `r` that was claimed and never settled, and may be claimed again.
+/// A run `r` that was claimed and never settled, and may be claimed again: it ended, or is one of those that have lapsed.
 macro_rules! suspects {
-    () => {
+    ($runs:literal, $due:literal) => {
         concat!(
             "FROM ",
             wanted!(),
             " JOIN webhooks.runs r ON r.listener = wanted.listener
             WHERE r.state = 0 AND r.unsettled > 0 AND r.due_at <= ",
             now!(),
-            " AND ",
+            " AND (NOT r.held OR (r.id, r.due_at) IN (SELECT run, due_at FROM unnest(",
+            $runs,
+            "::bigint[], ",
+            $due,
+            "::bigint[]) AS lapsed (run, due_at))) AND ",
             in_order!()
         )
     };
@@ -103,7 +110,7 @@ const TAKE: &str = concat!(
         LIMIT wanted.room
     ) AS due
     WHERE NOT EXISTS (SELECT ",
-    suspects!(),
+    suspects!("$8", "$9"),
     ")
     LIMIT $5
 ), was AS (
@@ -121,7 +128,7 @@ RETURNING ",
 
 const LOOK: &str = concat!(
     "SELECT EXISTS (SELECT ",
-    suspects!(),
+    suspects!("$5", "$6"),
     "), (
     SELECT min(next.due_at) - ",
     now!(),
@@ -224,6 +231,8 @@ async fn take(connection: &mut PgConnection, terms: &Terms, turned: i64) -> sqlx
         .bind(terms.limit)
         .bind(terms.lease)
         .bind(terms.retried_first)
+        .bind(&terms.ripe.runs)
+        .bind(&terms.ripe.due)
         .fetch_all(connection)
         .await
 }
@@ -242,6 +251,8 @@ async fn look(
         .bind(&terms.listeners)
         .bind(&terms.rooms)
         .bind(&terms.dead_blocks)
+        .bind(&terms.ripe.runs)
+        .bind(&terms.ripe.due)
         .fetch_one(connection)
         .await?;
     Ok((suspects, next.map(|it| Duration::from_millis(u64::try_from(it).unwrap_or_default()))))

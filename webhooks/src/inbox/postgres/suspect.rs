@@ -33,7 +33,7 @@ struct Reservation {
 const GIVE_UP: &str = concat!(
     "WITH culprit AS (
     SELECT r.id, r.attempt, r.held, r.unsettled ",
-    suspects!(),
+    suspects!("$11", "$12"),
     " AND (r.unsettled >= $5 OR r.spent >= ($10::integer[])[array_position($2::text[], r.listener)]) FOR UPDATE OF r SKIP LOCKED
 ), noted AS (
     INSERT INTO webhooks.failures (run, attempt, at, error) SELECT id, attempt, ",
@@ -63,7 +63,7 @@ const RESERVE: &str = concat!(
     now!(),
     " + $5
 WHERE id IN (SELECT r.id ",
-    suspects!(),
+    suspects!("$6", "$7"),
     " ORDER BY r.unsettled, r.id LIMIT 1 FOR UPDATE OF r SKIP LOCKED)
 RETURNING id, attempt, due_at"
 );
@@ -142,6 +142,8 @@ impl Reserved {
             .bind(options.keep_dead)
             .bind(failure::NEVER_ENDED)
             .bind(&terms.max_attempts)
+            .bind(&terms.ripe.runs)
+            .bind(&terms.ripe.due)
             .fetch_all(&mut *connection)
             .await?;
         claimed.given_up.extend(given_up.into_iter().map(|(source, event_id, listener, spent, crashes)| {
@@ -154,6 +156,8 @@ impl Reserved {
             .bind(&terms.rooms)
             .bind(&terms.dead_blocks)
             .bind(terms.lease)
+            .bind(&terms.ripe.runs)
+            .bind(&terms.ripe.due)
             .fetch_optional(connection)
             .await?;
         *self.lock() = found.and_then(|(run, attempt, due_at)| {

@@ -10,6 +10,7 @@ use support::relay::Relay;
 use super::{PostgresInbox, PostgresOptions};
 use crate::clock::Clock;
 use crate::delivery::SourceName;
+use crate::inbox::conformance::world::notice;
 use crate::inbox::record::{RunState, Selection};
 use crate::inbox::{ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, Wanted, WantedListener};
 use crate::listener::options::OnDead;
@@ -17,7 +18,7 @@ use crate::scheme::Verified;
 use crate::store::{DeadReason, EventKey};
 
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
-const LEASE: Duration = Duration::from_secs(60);
+pub(super) const LEASE: Duration = Duration::from_secs(60);
 
 /// One database, one clock, and as many processes as a test wants.
 pub(super) struct Fleet {
@@ -58,6 +59,14 @@ impl Fleet {
 
     pub(super) fn query(&self, sql: &str) -> String {
         self.server.query_in(&self.url, sql)
+    }
+
+    /// Leases run out, which these processes notice.
+    async fn lapse(&self, processes: &[&PostgresInbox]) {
+        self.clock.advance(LEASE * 2);
+        for process in processes {
+            notice(*process, &self.clock, LEASE).await;
+        }
     }
 
     async fn until_listening(&self, processes: usize) {
@@ -241,7 +250,7 @@ async fn a_crashed_run_is_claimed_though_one_in_front_of_it_was_replayed() {
     assert!(inbox.settle(head.fence, dead).await.unwrap());
     assert_eq!(id(&claim(&inbox, 5).await[0]), "2");
     inbox.replay(Selection::new().event_id("1").state(RunState::Dead)).await.unwrap();
-    fleet.clock.advance(LEASE * 2);
+    fleet.lapse(&[&inbox]).await;
     let crashed = claim(&inbox, 5).await.remove(0);
     assert_eq!((id(&crashed), crashed.attempt), ("2", 2));
     assert!(inbox.settle(crashed.fence, End::Done).await.unwrap());
@@ -254,7 +263,7 @@ async fn one_process_sees_to_a_suspect_while_the_others_go_on() {
     let (one, two) = (fleet.process().await, fleet.process().await);
     put(&one, "culprit", &["a"], None).await;
     claim(&one, 5).await;
-    fleet.clock.advance(LEASE * 2);
+    fleet.lapse(&[&one]).await;
     put(&one, "innocent", &["a"], None).await;
 
     let busy = one.claim(wanted(&["a"], 5, false)).await.unwrap();
@@ -273,10 +282,10 @@ async fn a_reserved_suspect_whose_process_dies_is_another_ones() {
     let (one, two) = (fleet.process().await, fleet.process().await);
     put(&one, "culprit", &["a"], None).await;
     claim(&one, 5).await;
-    fleet.clock.advance(LEASE * 2);
+    fleet.lapse(&[&one, &two]).await;
     assert!(one.claim(wanted(&["a"], 5, false)).await.unwrap().suspect);
     assert!(claim(&two, 5).await.is_empty());
-    fleet.clock.advance(LEASE * 2);
+    fleet.lapse(&[&one, &two]).await;
     assert_eq!(claim(&two, 5).await[0].attempt, 2);
     assert!(claim(&one, 5).await.is_empty(), "it is another's meanwhile");
 }
@@ -288,7 +297,7 @@ async fn a_reserved_suspect_that_is_alive_after_all_is_left_alone() {
     let (one, two) = (fleet.process().await, fleet.process().await);
     put(&one, "slow", &["a"], None).await;
     let slow = claim(&two, 5).await.remove(0);
-    fleet.clock.advance(LEASE * 2);
+    fleet.lapse(&[&one]).await;
     assert!(one.claim(wanted(&["a"], 5, false)).await.unwrap().suspect, "it is reserved");
     assert!(two.renew(slow.fence, LEASE).await.unwrap());
     assert!(
