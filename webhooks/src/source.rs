@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use sha2::{Digest as _, Sha256};
+use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::delivery::{Delivery, SourceName};
@@ -197,17 +198,19 @@ impl Source {
         if let Some(content) = content {
             self.look_for_replay(&parts, content);
         }
-        let delivery = Arc::new(delivery);
-        let (mut jobs, at_most) = (Vec::new(), parts.len());
-        for (position, part) in parts.into_iter().enumerate() {
+        let wanted = |(position, part): (usize, Part)| {
             let audience = self.routes.audience(&part.event_type);
-            if audience.is_empty() && !self.identity.binds_body() {
-                continue;
-            }
-            // Nearly always there is one; by itself, a vector would make room for four.
-            if jobs.is_empty() {
-                jobs.reserve_exact(at_most);
-            }
+            (!audience.is_empty() || self.identity.binds_body()).then_some((position, part, audience))
+        };
+        let wanted: SmallVec<[_; 1]> = parts.into_iter().enumerate().filter_map(wanted).collect();
+        // Nearly always there is one; by itself, a vector would make room for four.
+        let mut jobs = Vec::new();
+        if wanted.is_empty() {
+            return Ok(jobs);
+        }
+        jobs.reserve_exact(wanted.len());
+        let delivery = Arc::new(delivery);
+        for (position, part, audience) in wanted {
             let key = self.remembered_as(&part, content);
             jobs.push(Job {
                 binding: if verified.is_signed() { self.binding(&part, delivery.body()) } else { None },

@@ -62,10 +62,16 @@ pub(super) fn unlisted<'h>(
 
 /// Whether a header is single and text, or not there.
 pub(super) fn legible(headers: &HeaderMap, name: &HeaderName) -> Result<(), Rejection> {
-    match unlisted(headers, name)? {
-        Some(value) if value.to_str().is_err() => Err(Rejection::HeaderRequired),
-        _ => Ok(()),
+    let Some(value) = single(headers, name)? else { return Ok(()) };
+    // One look at each byte: every request's headers come by here.
+    let mut is_text = true;
+    for byte in value.as_bytes() {
+        if *byte == b',' {
+            return Err(Rejection::HeaderRepeated);
+        }
+        is_text &= matches!(byte, b' '..=b'~' | b'\t');
     }
+    if is_text { Ok(()) } else { Err(Rejection::HeaderRequired) }
 }
 
 /// Whether the body is said to be a form.

@@ -38,7 +38,7 @@ impl InMemoryWebhookEventStore {
     pub const DEFAULT_MAX_KEYS: usize = 1_000_000;
 
     /// Many, each small: what must be done at once (growing a table) is then never much.
-    const COMPLETED: usize = 256;
+    const COMPLETED: usize = 64;
 
     /// Few, so that they are in the processor's cache: each event needs one of them, and holds it for a moment.
     const ACTIVE: usize = 16;

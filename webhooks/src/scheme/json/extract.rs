@@ -221,12 +221,12 @@ impl Visitor<'_> for KeyOf<'_> {
     }
 }
 
-/// The text that a raw JSON value stands for: a string's content, or a number as it is written.
+/// The text that a raw JSON value, as it was found, stands for: a string's content, or a number as it is written.
 pub(crate) fn text(raw: &str) -> Option<Cow<'_, str>> {
     match raw.as_bytes().first()? {
-        b'"' => match serde_json::from_str::<&str>(raw) {
-            Ok(plain) => Some(Cow::Borrowed(plain)),
-            Err(_) => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
+        b'"' => match raw[1..].strip_suffix('"') {
+            Some(plain) if !plain.as_bytes().contains(&b'\\') => Some(Cow::Borrowed(plain)),
+            _ => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
         },
         b'-' | b'0'..=b'9' => Some(Cow::Borrowed(raw)),
         _ => None,

@@ -58,7 +58,7 @@ impl Completed {
     }
 
     pub(super) fn contains(&self, key: u128) -> bool {
-        self.classes.iter().any(|class| class.contains(words(key)))
+        self.classes.iter().any(|class| class.find(words(key)).is_some())
     }
 
     pub(super) fn insert(&mut self, key: u128, retention: Duration, until: Moment) {
@@ -115,11 +115,6 @@ impl Class {
     /// When the front of the ring expires.
     fn front(&self) -> u32 {
         self.ring.front().map_or(u32::MAX, |slot| slot.expires)
-    }
-
-    fn contains(&self, key: [u32; 4]) -> bool {
-        // What came last comes again the soonest. And where the next will be written is then fetched while the table is.
-        self.ring.back().is_some_and(|it| it.key == key && it.expires > 0) || self.find(key).is_some()
     }
 
     fn find(&self, key: [u32; 4]) -> Option<u32> {
