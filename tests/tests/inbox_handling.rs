@@ -11,8 +11,8 @@ use support::inside::{Inside, Recorder};
 use support::sample;
 use support::scripted::Count;
 use webhooks::{
-    Clock, Failure, OnDead, OrderBy, Outcome, RunState, Selection, WebhookEvent, WebhookEventListener,
-    WebhookInbox, testing,
+    Clock, DeadReason, Failure, OnDead, OrderBy, Outcome, RunState, Selection, WebhookEvent,
+    WebhookEventListener, WebhookInbox, testing,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -133,7 +133,7 @@ async fn what_fails_for_good_or_too_often_is_dead_with_its_body(new_inbox: fn() 
 
     settled(&inbox(&inside)).await;
     assert_eq!(inside.heard().len(), 1 + 3);
-    for (id, why) in [("evt_1", "permanent"), ("evt_2", "attempts_exhausted")] {
+    for (id, why) in [("evt_1", DeadReason::Permanent), ("evt_2", DeadReason::AttemptsExhausted)] {
         let dead = inbox(&inside).list(Selection::new().reason(why)).await.expect("an inbox");
         assert_eq!(dead[0].event_id.as_deref(), Some(id));
         let shown = inbox(&inside).show(dead[0].number).await.expect("an inbox").expect("an event");

@@ -187,3 +187,19 @@ async fn claims_that_a_restart_forgets_do_not_matter_where_all_is_stored() {
     let found = warnings(public).await.join("\n");
     assert!(found.contains("remembered in this process only"), "{found}");
 }
+
+#[tokio::test]
+async fn a_body_that_does_not_fit_into_all_there_is_room_for_is_warned_of() {
+    let settings = |room: &str| {
+        format!(
+            "[webhooks]\nmax_buffered = \"{room}\"\n[webhooks.sources.github]\nsecret = \"hush\"\nmode = \"inline\""
+        )
+    };
+    let found = warnings(&settings("16 MiB")).await;
+    let found: Vec<_> = found.iter().filter(|it| it.contains("max_buffered")).collect();
+    let one = "[webhooks.sources.github] in webhooks.toml: a body may have 26214400 bytes, but `webhooks.max_buffered` \
+               leaves room for 16777216: larger ones are never received\n    help: raise `webhooks.max_buffered` to \
+               26214400 or more, or lower the source's `max_body`";
+    assert_eq!(found, [one]);
+    assert!(!warnings(&settings("25 MiB")).await.iter().any(|it| it.contains("max_buffered")));
+}

@@ -3,7 +3,7 @@
 use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use futures_util::{FutureExt, StreamExt};
 use hashbrown::HashMap;
@@ -14,7 +14,6 @@ use tracing::{Instrument, Span};
 use crate::budget::Buffered;
 use crate::clock::Clock;
 use crate::delivery::{Delivery, DeliveryId, SourceName};
-use crate::inbox::handle::WebhookInbox;
 use crate::inbox::staffed::StaffedInbox;
 use crate::life::{Passage, Phase, Upkeep};
 use crate::outcome::Outcome;
@@ -25,8 +24,8 @@ use crate::scheme::Verified;
 use crate::seen::{Cause, Seen};
 use crate::source::rotation::Watch;
 use crate::source::{Entry, Source};
-use crate::stats::SourceReport;
-use crate::store::StoreError;
+
+mod operations;
 
 /// Receives deliveries: verifies them, finds the events in them, and has each handled once.
 ///
@@ -219,57 +218,4 @@ pub(crate) struct Admission {
     _passage: Passage,
     /// All that is logged on its path stands in it.
     span: Span,
-}
-
-/// For operators: what was seen, what is stored, and what is to be handled again.
-impl WebhookProcessor {
-    /// Has an event handled again when it is redelivered: GitHub's "Redeliver", for one, keeps the id.
-    ///
-    /// For providers whose id is not signed, the key of an event depends on its body too: give the event's body, which
-    /// is the whole delivery's where that was a batch.
-    /// `false`: it was not remembered, or is being handled right now; in an inbox, or one of its runs is still pending.
-    ///
-    /// # Errors
-    /// When the store, or the inbox, cannot be reached.
-    pub async fn forget(&self, source: &str, id: &str, body: &[u8]) -> Result<bool, StoreError> {
-        let Some(source) = self.0.sources.get(source) else { return Ok(false) };
-        let inbox = self.0.inbox.as_ref().filter(|inbox| inbox.intake.takes(&source.name));
-        let mut forgotten = false;
-        for key in source.keys_of(id, body) {
-            forgotten |= match inbox {
-                Some(inbox) => inbox.handle.forget_event(key).await?,
-                None => self.0.inline.store().forget(&key).await?,
-            };
-        }
-        Ok(forgotten)
-    }
-
-    /// The inbox, where one is configured.
-    pub fn inbox(&self) -> Option<WebhookInbox> {
-        self.0.inbox.as_ref().map(|inbox| inbox.handle.clone())
-    }
-
-    /// What each configured source has seen since the start, by name.
-    pub fn report(&self) -> Vec<(SourceName, SourceReport)> {
-        let mut reports: Vec<_> =
-            self.0.sources.values().map(|source| (source.name.clone(), source.stats.report())).collect();
-        reports.sort_by(|a, b| a.0.cmp(&b.0));
-        reports
-    }
-
-    pub(crate) fn is_ready(&self) -> bool {
-        self.0.enabled && self.0.inline.life.phase() == Phase::Ready
-    }
-
-    pub(crate) async fn drain(&self, delay: Duration, grace: Duration) {
-        self.0.inline.life.drain(delay, grace).await;
-    }
-
-    pub(crate) fn new(core: Core) -> Self {
-        Self(Arc::new(core))
-    }
-
-    pub(crate) fn now(&self) -> SystemTime {
-        self.0.clock.wall()
-    }
 }

@@ -223,7 +223,7 @@ impl Source {
                     event_type: part.event_type,
                     payload: part.payload,
                 },
-                audience: Arc::clone(audience),
+                audience: audience.clone(),
                 retention: self.retention,
                 timeout: self.timeout,
                 stats: Arc::clone(&self.stats),

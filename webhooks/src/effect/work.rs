@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Database, PgPool, Postgres, Transaction};
 
-use super::fleeting;
+use super::transient;
 use crate::key::EventKey;
 
 /// How long a statement waits for a lock: mostly that of another attempt at the same event, which is under way.
@@ -86,7 +86,7 @@ impl Work<Postgres> {
         if ours != Some(true) {
             return Err(CommitError::NotOurs);
         }
-        self.transaction.commit().await.map_err(|error| match fleeting::is_of_connection(&error) {
+        self.transaction.commit().await.map_err(|error| match transient::is_of_connection(&error) {
             true => CommitError::Unknown(error),
             false => CommitError::Failed(error),
         })

@@ -14,14 +14,14 @@ use crate::store::{EventKey, StoreError};
 /// [`Webhooks::inbox`](crate::Webhooks::inbox) returns it.
 ///
 /// ```no_run
-/// use webhooks::{RunState, Selection};
+/// use webhooks::{DeadReason, RunState, Selection};
 ///
 /// # async fn f(webhooks: webhooks::Webhooks) -> Result<(), Box<dyn std::error::Error>> {
 /// let inbox = webhooks.inbox().ok_or("no inbox is configured")?;
 /// for event in inbox.list(Selection::new().state(RunState::Dead)).await? {
 ///     println!("{} {} {:?}", event.number, event.event_type, event.event_id);
 /// }
-/// inbox.replay(Selection::new().source("stripe").reason("attempts_exhausted")).await?;
+/// inbox.replay(Selection::new().source("stripe").reason(DeadReason::AttemptsExhausted)).await?;
 /// # Ok(())
 /// # }
 /// ```

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use crate::store::DeadReason;
+
 /// Which events and runs are meant. Everything that is given must hold.
 ///
 /// ```
@@ -19,7 +21,7 @@ pub struct Selection {
     pub(crate) event_id: Option<String>,
     pub(crate) listener: Option<String>,
     pub(crate) state: Option<RunState>,
-    pub(crate) reason: Option<String>,
+    pub(crate) reason: Option<DeadReason>,
     pub(crate) after: Option<SystemTime>,
     pub(crate) before: Option<SystemTime>,
     pub(crate) limit: Option<u32>,
@@ -61,9 +63,9 @@ impl Selection {
         self
     }
 
-    /// Runs that are dead for this reason: [`DeadReason::code`](crate::DeadReason::code).
-    pub fn reason(mut self, code: impl Into<String>) -> Self {
-        self.reason = Some(code.into());
+    /// Runs that are dead for this reason.
+    pub fn reason(mut self, reason: DeadReason) -> Self {
+        self.reason = Some(reason);
         self
     }
 
@@ -88,6 +90,7 @@ impl Selection {
 
 /// What one listener's part in an event has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RunState {
     /// It is to be run, or runs.
     Pending,

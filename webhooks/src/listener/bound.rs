@@ -18,20 +18,20 @@ use crate::stats::ListenerStats;
 /// A listener that is ready to run.
 pub(crate) struct Listener {
     pub(crate) id: Arc<str>,
+    pub(crate) handler: Box<dyn Handler>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) stats: ListenerStats,
+    pub(crate) options: RunOptions,
     /// How startup messages and logs name it: `` `billing::on_paid` (src/billing.rs:14) ``.
     pub(crate) label: String,
     /// `None`: every source.
     pub(crate) source: Option<String>,
     pub(crate) events: Vec<EventPattern>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) options: RunOptions,
+    /// The crate it stands in.
+    pub(crate) crate_name: String,
     /// What it writes in the user's database commits together with the record that it ran.
     #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
     pub(crate) takes_transaction: bool,
-    /// The crate it stands in.
-    pub(crate) crate_name: String,
-    pub(crate) handler: Box<dyn Handler>,
-    pub(crate) stats: ListenerStats,
 }
 
 impl Listener {

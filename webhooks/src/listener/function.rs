@@ -115,13 +115,13 @@ where
             loop {
                 match (self.once(&mut run).await, pauses.next()) {
                     (Ok(()) | Err(Stop::Done), _) => return Ok(()),
-                    (Err(Stop::Fleeting(failure)), Some(pause)) => {
+                    (Err(Stop::Transient(failure)), Some(pause)) => {
                         let (event, listener) = (run.event(), run.listener());
                         let (source, event_id) = (event.source(), event.id());
                         tracing::debug!(source, event_id, listener, error = %failure, "run again at once");
                         tokio::time::sleep(pause.mul_f64(rand::random())).await;
                     }
-                    (Err(Stop::Failed(failure) | Stop::Fleeting(failure)), _) => return Err(failure),
+                    (Err(Stop::Failed(failure) | Stop::Transient(failure)), _) => return Err(failure),
                 }
             }
         })

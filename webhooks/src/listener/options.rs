@@ -27,6 +27,7 @@ pub struct OrderBy {
 
 /// What becomes of the events behind one that was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum OnDead {
     /// They go on without it.
     #[default]

@@ -4,18 +4,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use super::bound::Listener;
 use super::pattern::{EventPattern, SEPARATORS, ancestors};
 
-/// The listeners of one event, in order of registration.
-pub(crate) type Audience = Arc<[Arc<Listener>]>;
+/// The listeners of one event, in order of registration. Nearly always there is one, which is in place.
+pub(crate) type Audience = SmallVec<[Arc<Listener>; 1]>;
+
+/// An event type, in place if it is no longer than most: to compare it is then no look elsewhere into memory.
+type EventType = SmallVec<[u8; 24]>;
 
 /// The listeners of one source by event type. Who may send an event adds none, so that hashes need not be safe from
 /// anybody.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    exact: HashMap<String, Audience>,
+    exact: HashMap<EventType, Audience>,
     /// By stem with its separator: `a.` for everything under `a`.
     under: HashMap<String, Audience>,
     /// `"a.*"` also hears `a` itself: the last resort for types without an exact entry.
@@ -37,7 +41,8 @@ impl Routes {
             any: audience(index.any.iter().copied().collect()),
         };
         for event_type in index.exactly.keys() {
-            routes.exact.insert((*event_type).to_owned(), audience(index.hearing(event_type)));
+            let name = EventType::from_slice(event_type.as_bytes());
+            routes.exact.insert(name, audience(index.hearing(event_type)));
         }
         for below in index.under.keys() {
             routes.under.insert(below.clone(), audience(index.hearing_all(below)));
@@ -50,7 +55,7 @@ impl Routes {
 
     pub(crate) fn audience(&self, event_type: &str) -> &Audience {
         self.exact
-            .get(event_type)
+            .get(event_type.as_bytes())
             .or_else(|| self.parents.get(event_type))
             // Each entry holds its own ancestors' listeners, so the nearest one is the whole answer.
             .or_else(|| ancestors(event_type).find_map(|stem| self.under.get(stem)))

@@ -11,9 +11,9 @@ use futures_util::{FutureExt, StreamExt};
 use smallvec::SmallVec;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::flights::{Boarding, Flights};
 use super::lease::LeaseKeeper;
 use super::runner;
+use super::single_flight::{Role, SingleFlight};
 use super::verdict::{RetryPolicy, verdict};
 use crate::event::{NewEvent, WebhookEvent};
 use crate::life::Life;
@@ -36,7 +36,7 @@ mod stored;
 pub(crate) struct Inline {
     store: Arc<dyn DynStore>,
     keeper: LeaseKeeper<Arc<dyn DynStore>>,
-    flights: Flights,
+    flights: SingleFlight,
     permits: Semaphore,
     in_flight: Gauge,
     waiters: Gauge,
@@ -82,7 +82,7 @@ impl Inline {
         Self {
             keeper: LeaseKeeper::new(Arc::clone(&store), options.lease),
             store,
-            flights: Flights::default(),
+            flights: SingleFlight::default(),
             permits: Semaphore::new(options.max_in_flight.min(Semaphore::MAX_PERMITS)),
             in_flight: metrics::IN_FLIGHT.gauged([]),
             waiters: metrics::WAITERS.gauged([]),
@@ -109,23 +109,23 @@ impl Inline {
             return self.run_without_claim(job, turn).await;
         }
         let key = job.event.key.clone();
-        match self.flights.board(&key) {
-            Boarding::First(pilot) => {
+        match self.flights.join(&key) {
+            Role::Leader(leader) => {
                 let outcome = self.claim(&key, job, turn).await;
-                pilot.land(&outcome);
+                leader.finish(&outcome);
                 outcome
             }
-            Boarding::Wait(waiter) => {
+            Role::Follower(follower) => {
                 // The body is not needed to wait.
                 drop(job);
                 let _waiting = self.waiters.hold();
-                match waiter.outcome(self.options.wait).await {
+                match follower.outcome(self.options.wait).await {
                     Some(Outcome::Handled) => Outcome::Duplicate,
                     Some(outcome) => outcome,
                     None => Outcome::Busy(self.options.wait),
                 }
             }
-            Boarding::Crowded => Outcome::Busy(self.options.wait),
+            Role::TooMany => Outcome::Busy(self.options.wait),
         }
     }
 
@@ -211,7 +211,7 @@ impl Inline {
         let judge = |result| verdict(&result, event.attempt(), policy);
         let pending: SmallVec<[_; 4]> = audience.iter().filter(|it| !ledger.is_through(&it.id)).collect();
         if let [listener] = pending[..] {
-            ledger.enter(event, &listener.id, judge(runner::run(listener, event, timeout).await));
+            ledger.enter(event, &listener.id, judge(runner::run(listener, event, timeout).await), true);
             return Ok(None);
         }
         let mut runs: FuturesUnordered<_> = pending
@@ -230,8 +230,9 @@ impl Inline {
                 }
                 Some((listener, verdict)) = runs.next() => {
                     // The last one is recorded by the settlement, and whatever is not recorded by then.
-                    let fate = ledger.enter(event, &listener.id, verdict);
-                    if runs.is_empty() {
+                    let last = runs.is_empty();
+                    let fate = ledger.enter(event, &listener.id, verdict, last);
+                    if last {
                         return Ok(Some(recording));
                     }
                     if let (Some(fate), Some((key, token))) = (fate, claim) {

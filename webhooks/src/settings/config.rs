@@ -137,9 +137,17 @@ impl HttpConfig {
 impl Limits {
     fn read(root: &TableReader<'_>) -> Self {
         let max_in_flight = positive_number(root, "max_in_flight");
+        let max_buffered = root.size("max_buffered");
+        if max_buffered == Some(0) {
+            root.problem(
+                "max_buffered",
+                "with 0, no body could ever be received",
+                "write a size such as \"256 MiB\"",
+            );
+        }
         Self {
             max_body: root.size("max_body"),
-            max_buffered: root.size("max_buffered").unwrap_or(256 << 20),
+            max_buffered: max_buffered.unwrap_or(256 << 20),
             max_in_flight: max_in_flight.and_then(|it| usize::try_from(it).ok()).unwrap_or(1_024),
         }
     }

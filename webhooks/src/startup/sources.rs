@@ -100,16 +100,16 @@ fn finish(
     }
 }
 
-/// A body that does not fit into what all of them may take together could never be received.
+/// A body that does not fit into what all of them may take together can never be received.
 fn check_room(config: &Config, source: &Source, place: &str, problems: &Problems) {
     let (most, room) = (source.max_body, config.limits.max_buffered);
     if most == 0 {
         problems.add(format!("{place}: with a `max_body` of 0, no delivery is let in"), "write 1 or more");
     } else if most > room {
-        problems.add(
+        problems.warn(
             format!(
-                "{place}: a body may have {most} bytes, but `webhooks.max_buffered` leaves room for {room}: larger ones could \
-                 never be received"
+                "{place}: a body may have {most} bytes, but `webhooks.max_buffered` leaves room for {room}: larger ones are \
+                 never received"
             ),
             format!("raise `webhooks.max_buffered` to {most} or more, or lower the source's `max_body`"),
         );

@@ -74,7 +74,7 @@ pub(super) async fn a_suspect_runs_alone_and_is_given_up_in_the_end(world: &Worl
     let claimed = world.claim(&["a"]).await;
     assert_eq!(claimed.given_up[0].event_id.as_deref(), Some("culprit"));
     assert_eq!(claimed.runs[0].event.id.as_deref(), Some("innocent"));
-    let dead = world.inbox.list(Selection::new().reason("crash_loop")).await.unwrap();
+    let dead = world.inbox.list(Selection::new().reason(DeadReason::CrashLoop)).await.unwrap();
     assert_eq!(dead.len(), 1);
 }
 
@@ -126,7 +126,7 @@ pub(super) async fn an_attempt_that_never_ended_may_be_the_last(world: &World) {
         (claimed.given_up[0].reason, claimed.given_up[0].attempts),
         (DeadReason::AttemptsExhausted, 2)
     );
-    let dead = world.inbox.list(Selection::new().reason("attempts_exhausted")).await.unwrap();
+    let dead = world.inbox.list(Selection::new().reason(DeadReason::AttemptsExhausted)).await.unwrap();
     let shown = world.inbox.show(dead[0].number).await.unwrap().unwrap();
     assert_eq!((shown.runs[0].failures.len(), shown.body_bytes), (2, Some(5)));
 }

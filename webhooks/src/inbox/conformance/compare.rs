@@ -192,7 +192,7 @@ fn selection(which: Which) -> Selection {
         Which::Event(id) => Selection::new().event_id(id.to_string()),
         Which::Listener(at) => Selection::new().listener(LISTENERS[at]),
         Which::State(state) => Selection::new().state(state),
-        Which::Reason(reason) => Selection::new().reason(reason.code()),
+        Which::Reason(reason) => Selection::new().reason(reason),
     }
 }
 

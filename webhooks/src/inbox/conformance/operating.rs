@@ -121,7 +121,8 @@ pub(super) async fn everything_is_shown(world: &World) {
     world.clock.advance(DAY);
     let run = world.one("a").await;
     world.end(&run, End::Dead { reason: DeadReason::AttemptsExhausted, error: "second".into() }).await;
-    let listed = world.inbox.list(Selection::new().event_id("1").reason("attempts_exhausted")).await.unwrap();
+    let listed =
+        world.inbox.list(Selection::new().event_id("1").reason(DeadReason::AttemptsExhausted)).await.unwrap();
     assert_eq!((listed[0].pending, listed[0].done, listed[0].dead), (0, 0, 1));
     let shown = world.inbox.show(listed[0].number).await.unwrap().unwrap();
     let errors: Vec<_> = shown.runs[0].failures.iter().map(|it| &*it.error).collect();

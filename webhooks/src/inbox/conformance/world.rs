@@ -7,9 +7,11 @@ use bytes::Bytes;
 
 use crate::clock::Clock;
 use crate::delivery::SourceName;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+use crate::inbox::Access;
 use crate::inbox::record::{EventRecord, Selection};
 use crate::inbox::{
-    Access, Claimed, ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, Wanted, WantedListener,
+    Claimed, ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, Wanted, WantedListener,
 };
 use crate::listener::options::OnDead;
 use crate::run::inline::Binding;

@@ -36,8 +36,8 @@ pub(super) fn select(query: &mut QueryBuilder<Postgres>, selection: &Selection) 
     if let Some(state) = selection.state {
         query.push(" AND r.state = ").push_bind(state_number(state));
     }
-    if let Some(reason) = &selection.reason {
-        query.push(" AND r.reason = ").push_bind(storable(reason));
+    if let Some(reason) = selection.reason {
+        query.push(" AND r.reason = ").push_bind(reason.code());
     }
     if let Some(after) = selection.after {
         query.push(" AND d.received_at >= ").push_bind(time::millis(after));

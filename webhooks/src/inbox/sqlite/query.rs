@@ -25,7 +25,7 @@ impl Conditions {
         all.add("e.event_id = ?", selection.event_id.clone().map(Value::from));
         all.add("r.listener = ?", selection.listener.clone().map(Value::from));
         all.add("r.state = ?", selection.state.map(|state| Value::from(state_number(state))));
-        all.add("r.reason = ?", selection.reason.clone().map(Value::from));
+        all.add("r.reason = ?", selection.reason.map(|it| Value::from(it.code().to_owned())));
         all.add("d.received_at >= ?", selection.after.map(|it| Value::from(time::millis(it))));
         all.add("d.received_at < ?", selection.before.map(|it| Value::from(time::millis(it))));
         all

@@ -25,7 +25,7 @@ pub enum Stop {
     /// It failed.
     Failed(Failure),
     /// It failed for no fault of its own, and may be run again at once: nothing of it is left.
-    Fleeting(Failure),
+    Transient(Failure),
 }
 
 /// What an argument began, and what has to be ended with the run.

@@ -8,7 +8,7 @@ use sqlx::{Database, PgPool, Postgres};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{Bind, Completion, Extract, Run, Stop};
-use crate::effect::fleeting::is_fleeting;
+use crate::effect::transient::is_transient;
 use crate::effect::work::{Mark, Work};
 use crate::error::{Failure, Result};
 
@@ -111,7 +111,7 @@ impl Completion for Commit {
 }
 
 fn stop(failure: Failure) -> Stop {
-    if is_fleeting(failure.error()) { Stop::Fleeting(failure) } else { Stop::Failed(failure) }
+    if is_transient(failure.error()) { Stop::Transient(failure) } else { Stop::Failed(failure) }
 }
 
 impl<DB: Database> Deref for Tx<DB> {

@@ -28,11 +28,13 @@ impl Ledger {
     ///
     /// One that gives up is logged at once: after a 200 the line is the event's last trace, and an attempt that crashes
     /// between recording it and its end would leave none.
+    /// Of the `last` one nothing is entered where everything is done by then: who did it does not matter any more.
     pub(super) fn enter(
         &mut self,
         event: &WebhookEvent,
         listener: &str,
         verdict: Verdict,
+        last: bool,
     ) -> Option<&ListenerFate> {
         if let Verdict::Dead(reason) = verdict {
             tracing::error!(
@@ -45,6 +47,9 @@ impl Ledger {
                 reason = reason.code(),
                 "event is dead"
             );
+        }
+        if last && matches!(verdict, Verdict::Done) && matches!(self.outcome(), Outcome::Handled) {
+            return None;
         }
         self.note(listener, verdict)
     }

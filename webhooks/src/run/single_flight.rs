@@ -11,39 +11,39 @@ use crate::store::uniform::UniformMap;
 
 /// The events that this process is handling right now.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Flights(Arc<Mutex<UniformMap<u128, Flight>>>);
+pub(crate) struct SingleFlight(Arc<Mutex<UniformMap<u128, Flight>>>);
 
 /// `None` until somebody waits.
 type Flight = Option<watch::Sender<Option<Outcome>>>;
 
 /// What an event finds when it arrives.
 #[derive(Debug)]
-pub(crate) enum Boarding {
+pub(crate) enum Role {
     /// Nobody handles it: do, and say how it ended.
-    First(Pilot),
+    Leader(Leader),
     /// Somebody does: wait for them.
-    Wait(Waiter),
+    Follower(Follower),
     /// Somebody does, and enough wait already.
-    Crowded,
+    TooMany,
 }
 
-impl Flights {
+impl SingleFlight {
     /// More would only hold connections open: the provider sends again anyway.
-    const MAX_WAITERS: usize = 8;
+    const MAX_FOLLOWERS: usize = 8;
 
-    pub(crate) fn board(&self, key: &EventKey) -> Boarding {
+    pub(crate) fn join(&self, key: &EventKey) -> Role {
         let mut flights = self.lock();
         match flights.get_mut(&key.short()) {
             None => {
                 flights.insert(key.short(), None);
-                Boarding::First(Pilot { flights: self.clone(), key: key.short(), landed: false })
+                Role::Leader(Leader { flights: self.clone(), key: key.short(), finished: false })
             }
             Some(flight) => {
                 let sender = flight.get_or_insert_with(|| watch::Sender::new(None));
-                if sender.receiver_count() >= Self::MAX_WAITERS {
-                    return Boarding::Crowded;
+                if sender.receiver_count() >= Self::MAX_FOLLOWERS {
+                    return Role::TooMany;
                 }
-                Boarding::Wait(Waiter(sender.subscribe()))
+                Role::Follower(Follower(sender.subscribe()))
             }
         }
     }
@@ -53,20 +53,20 @@ impl Flights {
     }
 }
 
-/// Held by whoever handles the event. Dropped without [`land`](Self::land), it tells those waiting that there is no
+/// Held by whoever handles the event. Dropped without [`finish`](Self::finish), it tells those waiting that there is no
 /// outcome.
 #[derive(Debug)]
-pub(crate) struct Pilot {
-    flights: Flights,
+pub(crate) struct Leader {
+    flights: SingleFlight,
     key: u128,
     /// Then the key may be another's already, and is left alone.
-    landed: bool,
+    finished: bool,
 }
 
-impl Pilot {
+impl Leader {
     /// Tells those waiting how it ended.
-    pub(crate) fn land(mut self, outcome: &Outcome) {
-        self.landed = true;
+    pub(crate) fn finish(mut self, outcome: &Outcome) {
+        self.finished = true;
         let flight = self.flights.lock().remove(&self.key).flatten();
         if let Some(sender) = flight {
             sender.send_replace(Some(outcome.clone()));
@@ -74,9 +74,9 @@ impl Pilot {
     }
 }
 
-impl Drop for Pilot {
+impl Drop for Leader {
     fn drop(&mut self) {
-        if !self.landed {
+        if !self.finished {
             self.flights.lock().remove(&self.key);
         }
     }
@@ -84,12 +84,12 @@ impl Drop for Pilot {
 
 /// A duplicate that waits.
 #[derive(Debug)]
-pub(crate) struct Waiter(watch::Receiver<Option<Outcome>>);
+pub(crate) struct Follower(watch::Receiver<Option<Outcome>>);
 
-impl Waiter {
+impl Follower {
     /// How the first ended, if it does so in time.
     pub(crate) async fn outcome(mut self, at_most: Duration) -> Option<Outcome> {
-        let landed = tokio::time::timeout(at_most, self.0.wait_for(Option::is_some)).await;
-        landed.ok()?.ok()?.clone()
+        let finished = tokio::time::timeout(at_most, self.0.wait_for(Option::is_some)).await;
+        finished.ok()?.ok()?.clone()
     }
 }

@@ -11,7 +11,7 @@ const IN_THE_WAY: [&str; 3] = ["40001", "40P01", "55P03"];
 
 /// Whether somewhere in the chain of causes two transactions were in each other's way, or a commit's outcome is not
 /// known: the next try finds out.
-pub(crate) fn is_fleeting(error: &(dyn Error + 'static)) -> bool {
+pub(crate) fn is_transient(error: &(dyn Error + 'static)) -> bool {
     let mut link = Some(error);
     while let Some(error) = link {
         let code = match (error.downcast_ref(), error.downcast_ref::<Box<dyn DatabaseError>>()) {
