@@ -92,7 +92,7 @@ const INBOX: Keys = &[&[
     .or("5s"),
     Key::new("backoff_max", Duration, "Longest pause before a retry.").or("12h"),
     Key::new("timeout", Duration, "How long a listener may run.").or("60s"),
-    Key::new("lease", Duration, "How long a claim on a run lasts without renewal; in PostgreSQL, a run whose process was killed is retried after this.")
+    Key::new("lease", Duration, "How long a claim on a run lasts without renewal; in PostgreSQL, a run whose process was killed is retried after up to one and a half of it.")
         .or("60s"),
     Key::new("keep_done", Duration, "How long a handled event is remembered after its last run has ended.")
         .or("7d"),
