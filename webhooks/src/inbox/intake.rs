@@ -142,7 +142,7 @@ fn entry(delivery: &Delivery, is_batch: bool, job: Job) -> NewEntry {
     });
     NewEntry {
         runs: runs.collect(),
-        key: Some(event.key),
+        key: event.key,
         payload: locate(delivery.body(), event.payload),
         id: event.id,
         event_type: event.event_type,

@@ -131,8 +131,8 @@ pub(crate) struct Parcel {
 /// One event to be stored.
 #[derive(Debug)]
 pub(crate) struct NewEntry {
-    /// `None`: the provider gives no id, so that every delivery is an event of its own.
-    pub(crate) key: Option<EventKey>,
+    /// The same when it is sent again, where its provider gives it an id.
+    pub(crate) key: EventKey,
     pub(crate) id: Option<String>,
     pub(crate) event_type: String,
     pub(crate) payload: Payload,
@@ -251,7 +251,7 @@ pub(crate) struct StoredEvent {
     pub(crate) verified: Verified,
     pub(crate) headers: Vec<u8>,
     pub(crate) body: Bytes,
-    /// As it was put.
+    /// As it was put; none yet in what all events of a delivery have in common.
     pub(crate) key: Option<EventKey>,
     pub(crate) id: Option<String>,
     pub(crate) event_type: String,

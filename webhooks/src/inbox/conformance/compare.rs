@@ -104,7 +104,7 @@ impl Subject<'_> {
                 assert_eq!(inbox.forget(selection(*which)).await.unwrap(), self.model.forget(*which));
             }
             Step::ForgetEvent { id } => {
-                let key = entry(&id.to_string(), &[]).key.unwrap();
+                let key = entry(&id.to_string(), &[]).key;
                 assert_eq!(inbox.forget_event(key).await.unwrap(), self.model.forget_event(*id));
             }
             Step::Pass { seconds } => {

@@ -50,7 +50,6 @@ macro_rules! every_engine_keeps {
 every_engine_keeps! {
     putting:
         an_event_is_put_down_once,
-        without_a_key_every_delivery_is_an_event,
         a_batch_is_put_down_in_one_piece,
         what_was_put_comes_back_byte_for_byte,
         a_redelivery_revives_the_dead,

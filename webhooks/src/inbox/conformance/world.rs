@@ -197,7 +197,7 @@ pub(in crate::inbox) fn entry(id: &str, runs: &[(&str, Option<u8>)]) -> NewEntry
         order_key: order.map(|it| [it; 16]),
     });
     NewEntry {
-        key: Some(EventKey::new(&source(), &[id.as_bytes()])),
+        key: EventKey::new(&source(), &[id.as_bytes()]),
         id: Some(id.to_owned()),
         event_type: "paid".to_owned(),
         payload: Payload::Range { start: 1, length: 3 },

@@ -17,8 +17,7 @@ pub(super) struct Stored {
     pub(super) begun: i64,
 }
 
-/// One statement, so that everything is put down or nothing. It gives back the keys of the events that were not known;
-/// those that have no key never are.
+/// One statement, so that everything is put down or nothing. It gives back the keys of the events that were not known.
 ///
 /// `ready` makes the commit durable, whatever the role's own settings are, and for ordered runs makes sure that numbers
 /// are given in the order in which they become visible: who has the lock of an order key commits before the next one
@@ -110,15 +109,15 @@ pub(super) async fn put_all(connection: &mut PgConnection, parcels: &[Parcel]) -
     let mut fresh = insert(connection, &rows).await?;
     let keys = &rows.events.keys;
     // A key that occurs twice was new the first time.
-    let fresh: Vec<_> = keys.iter().map(|key| key.as_ref().is_none_or(|key| fresh.remove(key))).collect();
-    let known = keys.iter().zip(&fresh).filter(|(_, fresh)| !**fresh).filter_map(|(key, _)| key.as_deref());
+    let fresh: Vec<_> = keys.iter().map(|key| fresh.remove(key)).collect();
+    let known = keys.iter().zip(&fresh).filter(|(_, fresh)| !**fresh).map(|(key, _)| key.as_str());
     let mut revived = revive(connection, &known.collect::<Vec<_>>()).await?;
-    let mut became = keys.iter().zip(fresh).zip(&rows.events.runs).map(|((key, fresh), runs)| {
-        match key.as_ref().and_then(|key| revived.get_mut(key)) {
-            _ if fresh => (Put::Stored, i64::from(*runs)),
-            Some(runs) => (Put::Revived, std::mem::take(runs)),
-            None => (Put::Duplicate, 0),
-        }
+    let mut became = keys.iter().zip(fresh).zip(&rows.events.runs).map(|((key, fresh), runs)| match revived
+        .get_mut(key)
+    {
+        _ if fresh => (Put::Stored, i64::from(*runs)),
+        Some(runs) => (Put::Revived, std::mem::take(runs)),
+        None => (Put::Duplicate, 0),
     });
     let stored = parcels.iter().map(|parcel| {
         let (entries, begun): (_, Vec<_>) = became.by_ref().take(parcel.events.len()).unzip();
@@ -163,7 +162,7 @@ async fn insert(connection: &mut PgConnection, rows: &Rows<'_>) -> sqlx::Result<
         return Ok(HashSet::new());
     }
     let sql = if locks.is_empty() { PUT } else { PUT_IN_ORDER };
-    let fresh: Vec<Option<String>> = sqlx::query_scalar(sql)
+    let fresh: Vec<String> = sqlx::query_scalar(sql)
         .bind(locks)
         .bind(&deliveries.sources)
         .bind(&deliveries.ids)
@@ -188,7 +187,7 @@ async fn insert(connection: &mut PgConnection, rows: &Rows<'_>) -> sqlx::Result<
         .bind(&runs.order_keys)
         .fetch_all(connection)
         .await?;
-    Ok(fresh.into_iter().flatten().collect())
+    Ok(fresh.into_iter().collect())
 }
 
 async fn revive(connection: &mut PgConnection, keys: &[&str]) -> sqlx::Result<HashMap<String, i64>> {

@@ -3,7 +3,6 @@
 use super::text::storable;
 use super::time;
 use crate::inbox::{NewEntry, NewRun, Parcel, Payload};
-use crate::store::EventKey;
 
 /// The rows of some deliveries, and of their events and runs.
 pub(super) struct Rows<'p> {
@@ -31,7 +30,7 @@ pub(super) struct EventRows<'p> {
     /// Of which delivery, from 1, and where in it, from 1.
     pub(super) deliveries: Vec<i32>,
     pub(super) positions: Vec<i32>,
-    pub(super) keys: Vec<Option<String>>,
+    pub(super) keys: Vec<String>,
     pub(super) ids: Vec<Option<String>>,
     pub(super) types: Vec<String>,
     pub(super) starts: Vec<Option<i64>>,
@@ -99,7 +98,7 @@ impl<'p> EventRows<'p> {
         };
         self.deliveries.push(delivery);
         self.positions.push(position);
-        self.keys.push(entry.key.as_ref().map(EventKey::to_text));
+        self.keys.push(entry.key.to_text());
         self.ids.push(entry.id.as_deref().map(storable));
         self.types.push(storable(&entry.event_type));
         self.starts.push(start);

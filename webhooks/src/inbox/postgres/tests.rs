@@ -81,7 +81,7 @@ impl Fleet {
 pub(super) fn parcel(ids: &[String], listeners: &[&str], order: Option<u8>) -> Parcel {
     let source = SourceName::new("stripe").unwrap();
     let entry = |id: &String| NewEntry {
-        key: Some(EventKey::new(&source, &[id.as_bytes()])),
+        key: EventKey::new(&source, &[id.as_bytes()]),
         id: Some(id.clone()),
         event_type: "paid".to_owned(),
         payload: Payload::Range { start: 0, length: 2 },

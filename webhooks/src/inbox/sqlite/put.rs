@@ -35,9 +35,8 @@ pub(super) fn put(desk: &mut Desk, parcel: &Parcel, now: i64, max_pending: u64) 
 }
 
 fn known(desk: &Desk, entry: &NewEntry) -> rusqlite::Result<Option<i64>> {
-    let Some(key) = &entry.key else { return Ok(None) };
     let mut select = desk.connection.prepare_cached("SELECT id FROM events WHERE key = ?1")?;
-    select.query_row([key.to_string()], |row| row.get(0)).optional()
+    select.query_row([entry.key.to_string()], |row| row.get(0)).optional()
 }
 
 /// Begins the dead runs of a known event afresh, if it has any.
@@ -82,7 +81,7 @@ fn insert_event(desk: &mut Desk, delivery: i64, entry: &NewEntry) -> rusqlite::R
     };
     let event = desk.connection.prepare_cached(sql)?.insert(params![
         delivery,
-        entry.key.as_ref().map(ToString::to_string),
+        entry.key.to_string(),
         entry.id,
         entry.event_type,
         range.map(|(start, _)| start),
