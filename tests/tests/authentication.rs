@@ -61,9 +61,8 @@ async fn no_secret_is_closed_on_an_address_that_others_reach() {
 async fn no_secret_is_closed_on_a_socket_that_others_reach() {
     let secretless = Webhooks::builder().source("stripe", |source| source).listener(Recorder::new("stripe"));
     let webhooks = secretless.build().await.expect("a secret is lent in development");
-    let socket = TcpListener::bind("0.0.0.0:0").await.expect("a port");
 
-    let refused = timeout(PATIENCE, webhooks.serve_on(socket)).await.expect("it does not serve");
+    let refused = timeout(PATIENCE, webhooks.serve_on(public_socket())).await.expect("it does not serve");
 
     assert_names_the_missing_secret(&refused.expect_err("a public server without a secret"));
 }
@@ -107,6 +106,18 @@ async fn no_secret_is_closed_to_the_unsigned_even_in_development() {
     assert_eq!(genuine.expect("an answer").status, 200);
     assert_eq!(listener.heard().len(), 1);
     server.abort();
+}
+
+/// A socket with a public address. It does not listen, so that nobody reaches it while this is tested.
+#[cfg(debug_assertions)]
+fn public_socket() -> TcpListener {
+    use socket2::{Domain, Socket, Type};
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into()).expect("a port is free");
+    socket.set_nonblocking(true).expect("a socket of ours");
+    TcpListener::from_std(socket.into()).expect("a runtime")
 }
 
 fn assert_names_the_missing_secret(error: &Error) {

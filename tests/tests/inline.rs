@@ -160,7 +160,7 @@ async fn late_listener() {
     assert_eq!(send(&before).await.status, 200);
     let (_, report) = before.handle().processor().report().remove(0);
     assert_eq!(report.count("ignored"), 1);
-    assert!(store.0.is_empty(), "what nobody hears leaves no trace");
+    assert!(store.store().is_empty(), "what nobody hears leaves no trace");
 
     let recorder = Recorder::new("hmac");
     let after = build(settings("").store(store).listener(recorder.clone())).await;

@@ -118,32 +118,49 @@ impl<F> fmt::Debug for Scripted<F> {
 
 /// A store that several instances in one process have in common, as processes have a Redis.
 #[derive(Debug)]
-pub struct Shared<S>(pub Arc<S>);
+pub struct Shared<S> {
+    store: Arc<S>,
+    renewals: Count,
+}
 
 impl<S> Shared<S> {
     /// To be cloned.
     pub fn new(store: S) -> Self {
-        Self(Arc::new(store))
+        Self { store: Arc::new(store), renewals: Count::new() }
+    }
+
+    /// What they have in common.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// How many leases were renewed.
+    pub fn renewals(&self) -> &Count {
+        &self.renewals
     }
 }
 
 impl<S> Clone for Shared<S> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { store: Arc::clone(&self.store), renewals: self.renewals.clone() }
     }
 }
 
 impl<S: WebhookEventStore> WebhookEventStore for Shared<S> {
     async fn claim(&self, key: &EventKey, terms: &ClaimTerms) -> Result<Claim, StoreError> {
-        self.0.claim(key, terms).await
+        self.store.claim(key, terms).await
     }
 
     async fn renew(&self, key: &EventKey, token: Token, lease: Duration) -> Result<bool, StoreError> {
-        self.0.renew(key, token, lease).await
+        let renewed = self.store.renew(key, token, lease).await;
+        if let Ok(true) = renewed {
+            self.renewals.add();
+        }
+        renewed
     }
 
     async fn record(&self, key: &EventKey, token: Token, fate: &ListenerFate) -> Result<bool, StoreError> {
-        self.0.record(key, token, fate).await
+        self.store.record(key, token, fate).await
     }
 
     async fn settle(
@@ -152,10 +169,10 @@ impl<S: WebhookEventStore> WebhookEventStore for Shared<S> {
         token: Token,
         settlement: &Settlement,
     ) -> Result<bool, StoreError> {
-        self.0.settle(key, token, settlement).await
+        self.store.settle(key, token, settlement).await
     }
 
     async fn forget(&self, key: &EventKey) -> Result<bool, StoreError> {
-        self.0.forget(key).await
+        self.store.forget(key).await
     }
 }

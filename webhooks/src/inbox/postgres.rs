@@ -17,6 +17,7 @@ use crate::store::EventKey;
 use ask::unavailable;
 use backlog::Backlog;
 use change::Rest;
+use claim::{Claim, Terms};
 use group_commit::GroupCommit;
 use lapsed::Lapsed;
 use put::Stored;
@@ -176,10 +177,13 @@ impl Inbox for PostgresInbox {
             }
             let retried_first = self.retried_first.fetch_not(Ordering::Relaxed);
             let ripe = self.lapsed.ripe(lease, now);
-            let terms = Arc::new(claim::Terms::of(&wanted, retried_first, ripe));
+            let terms = Arc::new(Terms::of(&wanted, retried_first, ripe));
             let claimed = self.ask(move |connection| {
                 let (terms, reserved) = (Arc::clone(&terms), Arc::clone(&self.reserved));
-                Box::pin(async move { claim::claim(connection, &terms, turned, &options, &reserved).await })
+                Box::pin(async move {
+                    let claim = Claim { terms: &terms, turned, options: &options, reserved: &reserved };
+                    claim.carry_out(connection).await
+                })
             });
             let mut claimed = claimed.await?;
             self.backlog.note(-i64::try_from(claimed.given_up.len()).unwrap_or_default());

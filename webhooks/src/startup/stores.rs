@@ -32,8 +32,7 @@ pub(super) async fn choose(
             return None;
         }
     }
-    // Who serves it by a server of their own says nothing of the address, but hardly builds it for debugging.
-    let is_at_work = !is_loopback(&config.http.bind) || !cfg!(debug_assertions);
+    let is_at_work = is_at_work(&config.http.bind, cfg!(debug_assertions));
     if store.forgets_on_restart() && claims && is_at_work {
         problems.warn(
             "what was handled is remembered in this process only, and forgotten when it restarts",
@@ -41,6 +40,12 @@ pub(super) async fn choose(
         );
     }
     Some(store)
+}
+
+/// Whether genuine deliveries are to be expected. Who has a server of their own says nothing of its address, but hardly
+/// builds it for debugging.
+fn is_at_work(bind: &str, is_debug: bool) -> bool {
+    !is_loopback(bind) || !is_debug
 }
 
 async fn open(config: &Config, clock: &Clock, problems: &Problems) -> Option<Arc<dyn DynStore>> {
@@ -136,6 +141,12 @@ fn without_credentials(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_release_build_is_at_work_wherever_it_listens() {
+        assert!(is_at_work("0.0.0.0:8080", true) && is_at_work("127.0.0.1:8080", false));
+        assert!(!is_at_work("127.0.0.1:8080", true));
+    }
 
     #[test]
     fn credentials_are_not_shown() {

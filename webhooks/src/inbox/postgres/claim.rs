@@ -143,83 +143,72 @@ const LOOK: &str = concat!(
     ) AS next)"
 );
 
-/// Takes runs that are due: a suspect alone, or others up to the limits.
-///
-/// They are taken once the caller has them, by a commit of its own: had it gone away before, they would be nobody's
-/// until their lease ends, and would count as having been tried.
-pub(super) async fn claim(
-    connection: &mut PgConnection,
-    terms: &Terms,
-    turned: i64,
-    options: &Options,
-    reserved: &Reserved,
-) -> sqlx::Result<Claimed> {
-    // By itself, so that what it locks is free again when it comes to taking.
-    ordered::block(connection, terms, turned).await?;
-    match claim_at_once(connection, terms, turned, options, reserved, Reading::Together).await {
-        // What cannot be read must not hold up all others.
-        Err(error) if is_unreadable(&error) => {
-            claim_at_once(connection, terms, turned, options, reserved, Reading::OneByOne).await
-        }
-        claimed => claimed,
-    }
+/// A claim: on what terms, and what this process has reserved.
+pub(super) struct Claim<'c> {
+    pub(super) terms: &'c Terms,
+    pub(super) turned: i64,
+    pub(super) options: &'c Options,
+    pub(super) reserved: &'c Reserved,
 }
 
-async fn claim_at_once(
-    connection: &mut PgConnection,
-    terms: &Terms,
-    turned: i64,
-    options: &Options,
-    reserved: &Reserved,
-    reading: Reading,
-) -> sqlx::Result<Claimed> {
-    let mut transaction = connection.begin().await?;
-    match claim_due(&mut transaction, terms, turned, options, reserved, reading).await {
-        Ok(claimed) => {
-            transaction.commit().await?;
-            Ok(claimed)
-        }
-        // Another took a run of the same order key in the same moment; next time it is seen.
-        Err(error) if super::ask::code(&error).is_some_and(|code| code == UNIQUE_VIOLATION) => {
-            transaction.rollback().await?;
-            Ok(Claimed { next_due: Some(Duration::ZERO), ..Claimed::default() })
-        }
-        Err(error) => {
-            transaction.rollback().await?;
-            Err(error)
+impl Claim<'_> {
+    /// Takes runs that are due: a suspect alone, or others up to the limits.
+    ///
+    /// They are taken once the caller has them, by a commit of its own: had it gone away before, they would be nobody's
+    /// until their lease ends, and would count as having been tried.
+    pub(super) async fn carry_out(&self, connection: &mut PgConnection) -> sqlx::Result<Claimed> {
+        // By itself, so that what it locks is free again when it comes to taking.
+        ordered::block(connection, self.terms, self.turned).await?;
+        match self.at_once(connection, Reading::Together).await {
+            // What cannot be read must not hold up all others.
+            Err(error) if is_unreadable(&error) => self.at_once(connection, Reading::OneByOne).await,
+            claimed => claimed,
         }
     }
-}
 
-async fn claim_due(
-    connection: &mut PgConnection,
-    terms: &Terms,
-    turned: i64,
-    options: &Options,
-    reserved: &Reserved,
-    reading: Reading,
-) -> sqlx::Result<Claimed> {
-    let mut claimed = Claimed::default();
-    if reserved.claim(connection, terms, turned, reading, &mut claimed).await? {
-        return Ok(claimed);
+    async fn at_once(&self, connection: &mut PgConnection, reading: Reading) -> sqlx::Result<Claimed> {
+        let mut transaction = connection.begin().await?;
+        match self.take_due(&mut transaction, reading).await {
+            Ok(claimed) => {
+                transaction.commit().await?;
+                Ok(claimed)
+            }
+            // Another took a run of the same order key in the same moment; next time it is seen.
+            Err(error) if super::ask::code(&error).is_some_and(|code| code == UNIQUE_VIOLATION) => {
+                transaction.rollback().await?;
+                Ok(Claimed { next_due: Some(Duration::ZERO), ..Claimed::default() })
+            }
+            Err(error) => {
+                transaction.rollback().await?;
+                Err(error)
+            }
+        }
     }
-    let taken = take(connection, terms, turned).await?;
-    if taken.len() as i64 >= terms.limit {
-        load(connection, taken, turned, reading, &mut claimed).await?;
-        return Ok(claimed);
-    }
-    let (suspects, next_due) = look(connection, terms, turned).await?;
-    claimed.next_due = next_due;
-    let none_taken = taken.is_empty();
-    load(connection, taken, turned, reading, &mut claimed).await?;
-    if suspects && none_taken {
-        reserved.find(connection, terms, turned, options, &mut claimed).await?;
-        if !reserved.claim(connection, terms, turned, reading, &mut claimed).await? {
-            let taken = take(connection, terms, turned).await?;
+
+    async fn take_due(&self, connection: &mut PgConnection, reading: Reading) -> sqlx::Result<Claimed> {
+        let Self { terms, turned, options, reserved } = *self;
+        let mut claimed = Claimed::default();
+        if reserved.claim(connection, terms, turned, reading, &mut claimed).await? {
+            return Ok(claimed);
+        }
+        let taken = take(connection, terms, turned).await?;
+        if taken.len() as i64 >= terms.limit {
             load(connection, taken, turned, reading, &mut claimed).await?;
+            return Ok(claimed);
         }
+        let (suspects, next_due) = look(connection, terms, turned).await?;
+        claimed.next_due = next_due;
+        let none_taken = taken.is_empty();
+        load(connection, taken, turned, reading, &mut claimed).await?;
+        if suspects && none_taken {
+            reserved.find(connection, terms, turned, options, &mut claimed).await?;
+            if !reserved.claim(connection, terms, turned, reading, &mut claimed).await? {
+                let taken = take(connection, terms, turned).await?;
+                load(connection, taken, turned, reading, &mut claimed).await?;
+            }
+        }
+        Ok(claimed)
     }
-    Ok(claimed)
 }
 
 async fn take(connection: &mut PgConnection, terms: &Terms, turned: i64) -> sqlx::Result<Vec<Taken>> {

@@ -48,14 +48,12 @@ impl Ledger {
                 "event is dead"
             );
         }
-        if last && matches!(verdict, Verdict::Done) && matches!(self.outcome(), Outcome::Handled) {
-            return None;
-        }
-        self.note(listener, verdict)
+        self.note(listener, verdict, last)
     }
 
-    fn note(&mut self, listener: &str, verdict: Verdict) -> Option<&ListenerFate> {
+    fn note(&mut self, listener: &str, verdict: Verdict, last: bool) -> Option<&ListenerFate> {
         let fate = match verdict {
+            Verdict::Done if last && matches!(self.outcome(), Outcome::Handled) => return None,
             Verdict::Done => Fate::Done,
             Verdict::Dead(reason) => Fate::Dead(reason),
             Verdict::Retry(delay) => {
@@ -110,15 +108,15 @@ mod tests {
     #[test]
     fn all_done_completes() {
         let mut ledger = Ledger::new(Vec::new());
-        ledger.note("a", Verdict::Done);
+        ledger.note("a", Verdict::Done, false);
         assert_eq!(ledger.settlement(DAY).state, Settled::Completed);
     }
 
     #[test]
     fn one_to_be_tried_again_releases_and_keeps_what_is_done() {
         let mut ledger = Ledger::new(Vec::new());
-        ledger.note("a", Verdict::Done);
-        ledger.note("b", Verdict::Retry(None));
+        ledger.note("a", Verdict::Done, false);
+        ledger.note("b", Verdict::Retry(None), false);
         let settlement = ledger.settlement(DAY);
         assert_eq!(settlement.state, Settled::Released);
         assert_eq!(settlement.settled.len(), 1);
@@ -127,21 +125,35 @@ mod tests {
     #[test]
     fn dead_only_once_nobody_is_to_be_tried_again() {
         let mut ledger = Ledger::new(Vec::new());
-        ledger.note("a", Verdict::Dead(DeadReason::Permanent));
-        ledger.note("b", Verdict::Retry(None));
+        ledger.note("a", Verdict::Dead(DeadReason::Permanent), false);
+        ledger.note("b", Verdict::Retry(None), false);
         assert_eq!(ledger.settlement(DAY).state, Settled::Released);
         let mut again = Ledger::new(ledger.settled);
-        again.note("b", Verdict::Done);
+        again.note("b", Verdict::Done, true);
         assert_eq!(again.settlement(DAY).state, Settled::Dead);
     }
 
     #[test]
     fn the_soonest_delay_wins_and_none_is_soonest() {
         let mut ledger = Ledger::new(Vec::new());
-        ledger.note("a", Verdict::Retry(Some(Duration::from_secs(9))));
-        ledger.note("b", Verdict::Retry(Some(Duration::from_secs(5))));
+        ledger.note("a", Verdict::Retry(Some(Duration::from_secs(9))), false);
+        ledger.note("b", Verdict::Retry(Some(Duration::from_secs(5))), false);
         assert!(matches!(ledger.outcome(), Outcome::Retry(Some(delay)) if delay.as_secs() == 5));
-        ledger.note("c", Verdict::Retry(None));
+        ledger.note("c", Verdict::Retry(None), false);
         assert!(matches!(ledger.outcome(), Outcome::Retry(None)));
+    }
+
+    #[test]
+    fn the_last_is_entered_unless_all_is_done() {
+        let noted = |settled, verdict| {
+            let mut ledger = Ledger::new(settled);
+            ledger.note("last", verdict, true);
+            ledger.settled.iter().any(|it| it.listener == "last")
+        };
+        let before = |fate| vec![ListenerFate { listener: "before".to_owned(), fate }];
+        assert!(!noted(Vec::new(), Verdict::Done));
+        assert!(!noted(before(Fate::Done), Verdict::Done));
+        assert!(noted(before(Fate::Dead(DeadReason::Permanent)), Verdict::Done), "it is not to run again");
+        assert!(noted(Vec::new(), Verdict::Dead(DeadReason::Permanent)));
     }
 }
