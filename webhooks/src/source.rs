@@ -223,7 +223,7 @@ impl Source {
                     event_type: part.event_type,
                     payload: part.payload,
                 },
-                audience: audience.clone(),
+                audience,
                 retention: self.retention,
                 timeout: self.timeout,
                 stats: Arc::clone(&self.stats),

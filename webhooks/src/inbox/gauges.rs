@@ -21,8 +21,8 @@ struct ListenerGauges {
 }
 
 impl InboxGauges {
-    pub(crate) fn new(listeners: &[Arc<Listener>]) -> Self {
-        let gauges = |listener: &Arc<Listener>| ListenerGauges {
+    pub(crate) fn new(listeners: &[Listener]) -> Self {
+        let gauges = |listener: &Listener| ListenerGauges {
             listener: Arc::clone(&listener.id),
             pending: metrics::INBOX_PENDING.gauged([&listener.id]),
             dead: metrics::INBOX_DEAD.gauged([&listener.id]),

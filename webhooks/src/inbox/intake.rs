@@ -138,7 +138,7 @@ fn entry(delivery: &Delivery, is_batch: bool, job: Job) -> NewEntry {
     };
     let runs = job.audience.iter().map(|listener| NewRun {
         listener: Arc::clone(&listener.id),
-        order_key: listener.options.order_by.and_then(|order| ordered.key(order.pointer)),
+        order_key: listener.declared.options.order_by.and_then(|order| ordered.key(order.pointer)),
     });
     NewEntry {
         runs: runs.collect(),

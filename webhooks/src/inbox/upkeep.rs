@@ -17,11 +17,7 @@ const SHARE: u32 = 20;
 const BREATH: Duration = Duration::from_millis(20);
 
 /// Looks after the inbox until the end of the process.
-pub(crate) async fn look_after(
-    inbox: Arc<dyn Inbox>,
-    listeners: Vec<Arc<Listener>>,
-    gauges: Arc<InboxGauges>,
-) {
+pub(crate) async fn look_after(inbox: Arc<dyn Inbox>, listeners: Vec<Listener>, gauges: Arc<InboxGauges>) {
     let mut unknown = Vec::new();
     let mut swept: Option<Instant> = None;
     loop {
@@ -59,7 +55,7 @@ pub(crate) async fn sweep(inbox: &dyn Inbox) -> Result<(), InboxError> {
 
 /// Listeners that are not there, and how many runs wait for each: usual while a newer build is being rolled out, a
 /// mistake after a listener was renamed.
-fn waiting_in_vain(counts: Vec<ListenerCount>, listeners: &[Arc<Listener>]) -> Vec<(String, u64)> {
+fn waiting_in_vain(counts: Vec<ListenerCount>, listeners: &[Listener]) -> Vec<(String, u64)> {
     let unknown = counts
         .into_iter()
         .filter(|it| it.pending > 0 && !listeners.iter().any(|known| *known.id == *it.listener));

@@ -23,7 +23,7 @@ use crate::stats::SourceStats;
 /// Claims what is due, and has it run.
 pub(crate) struct Worker {
     pub(crate) inbox: Arc<dyn Inbox>,
-    pub(crate) listeners: Vec<Arc<Listener>>,
+    pub(crate) listeners: Vec<Listener>,
     /// Where the sources' events are counted.
     pub(crate) stats: HashMap<SourceName, Arc<SourceStats>>,
     pub(crate) options: WorkerOptions,
@@ -53,7 +53,8 @@ struct Crew {
 
 struct Held {
     fence: Fence,
-    listener: Arc<str>,
+    /// Its place among all.
+    listener: usize,
     task: AbortHandle,
 }
 
@@ -120,14 +121,15 @@ impl Worker {
 
     fn start(self: &Arc<Self>, crew: &mut Crew, run: ClaimedRun, asked_at: Instant) {
         // Known, for only runs of these listeners are asked for.
-        let Some(listener) = self.listeners.iter().find(|it| *it.id == *run.listener) else { return };
+        let Some(at) = self.listeners.iter().position(|it| *it.id == *run.listener) else { return };
         // Should one of ours have outlived its lease, it must not go on beside its successor.
         crew.dismiss(run.fence.run);
-        let (fence, id) = (run.fence, Arc::clone(&listener.id));
+        let fence = run.fence;
         let lease = self.keeper.hold(fence, asked_at);
-        let (worker, listener, passage) = (Arc::clone(self), Arc::clone(listener), self.life.begin());
-        let task = crew.tasks.spawn(async move { worker.attempt(&listener, run, lease, passage).await });
-        crew.held.insert(task.id(), Held { fence, listener: id, task });
+        let (worker, passage) = (Arc::clone(self), self.life.begin());
+        let task =
+            crew.tasks.spawn(async move { worker.attempt(&worker.listeners[at], run, lease, passage).await });
+        crew.held.insert(task.id(), Held { fence, listener: at, task });
     }
 
     /// One attempt, in a span that names the delivery which brought the event.
@@ -179,7 +181,7 @@ impl Worker {
     }
 
     fn backoff(&self, listener: &Listener) -> Backoff {
-        self.options.backoff.with(&listener.options.retry)
+        self.options.backoff.with(&listener.declared.options.retry)
     }
 
     /// Tries until it is recorded: what was done must not be done again since a disk was full for a minute.
@@ -222,14 +224,16 @@ impl Worker {
         // Who is served first is left to chance, so that none with much to do starves the others. To take turns would not
         // do: claims for many runs and for few may take turns too.
         let from = rand::random_range(0..self.listeners.len().max(1));
-        let (later, first) = self.listeners.split_at(from);
-        let wanted = first.iter().chain(later).map(|listener| {
-            let running = crew.held.values().filter(|held| held.listener == listener.id).count();
-            let most = listener.options.concurrency.unwrap_or(usize::MAX);
+        let mut running = vec![0_usize; self.listeners.len()];
+        crew.held.values().for_each(|held| running[held.listener] += 1);
+        let turns = (from..self.listeners.len()).chain(0..from);
+        let wanted = turns.map(|at| {
+            let listener = &self.listeners[at];
+            let most = listener.declared.options.concurrency.unwrap_or(usize::MAX);
             WantedListener {
                 id: Arc::clone(&listener.id),
-                limit: most.saturating_sub(running),
-                order: listener.options.order_by.map(|order| order.on_dead),
+                limit: most.saturating_sub(running[at]),
+                order: listener.declared.options.order_by.map(|order| order.on_dead),
                 max_attempts: self.backoff(listener).max_attempts,
             }
         });

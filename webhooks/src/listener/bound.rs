@@ -6,20 +6,25 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use super::WebhookEventListener;
 use super::extract::Run;
 use super::options::RunOptions;
 use super::pattern::EventPattern;
-use super::registry::OnError;
-use super::{WebhookEventListener, function::BoundListener};
 use crate::error::{Failure, Result};
 use crate::event::WebhookEvent;
 use crate::stats::ListenerStats;
 
-/// A listener that is ready to run.
+/// A listener that is ready to run: what each run looks at. Clones are the same listener.
+#[derive(Clone)]
 pub(crate) struct Listener {
     pub(crate) id: Arc<str>,
-    pub(crate) handler: Box<dyn Handler>,
+    pub(crate) handler: Arc<dyn Handler>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) declared: Arc<Declaration>,
+}
+
+/// What was declared of a listener, and what is counted of it.
+pub(crate) struct Declaration {
     pub(crate) stats: ListenerStats,
     pub(crate) options: RunOptions,
     /// How startup messages and logs name it: `` `billing::on_paid` (src/billing.rs:14) ``.
@@ -36,8 +41,8 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Handles the event, for whoever cancels it after `timeout`.
-    pub(crate) fn handle<'a>(&'a self, event: &WebhookEvent, timeout: Duration) -> BoxFuture<'a, Result> {
-        self.handler.handle(Run::new(event.clone(), Arc::clone(&self.id), timeout))
+    pub(crate) fn handle<'a>(&'a self, event: &'a WebhookEvent, timeout: Duration) -> BoxFuture<'a, Result> {
+        self.handler.handle(Run::new(event, &self.id, timeout))
     }
 
     pub(crate) fn on_error<'a>(
@@ -57,27 +62,8 @@ impl fmt::Debug for Listener {
 
 /// What functions and [`WebhookEventListener`]s have in common, in a form that can be stored.
 pub(crate) trait Handler: Send + Sync + 'static {
-    fn handle(&self, run: Run) -> BoxFuture<'_, Result>;
+    fn handle<'a>(&'a self, run: Run<'a>) -> BoxFuture<'a, Result>;
     fn on_error<'a>(&'a self, event: &'a WebhookEvent, failure: &'a Failure) -> BoxFuture<'a, Result>;
-}
-
-/// An annotated function.
-pub(crate) struct FunctionHandler {
-    pub(crate) bound: BoundListener,
-    pub(crate) on_error: Option<OnError>,
-}
-
-impl Handler for FunctionHandler {
-    fn handle(&self, run: Run) -> BoxFuture<'_, Result> {
-        self.bound.call(run)
-    }
-
-    fn on_error<'a>(&'a self, event: &'a WebhookEvent, failure: &'a Failure) -> BoxFuture<'a, Result> {
-        match self.on_error {
-            Some(on_error) => on_error(event, failure),
-            None => Box::pin(async { Ok(()) }),
-        }
-    }
 }
 
 /// A function whose arguments could not be had. It is never run, for nothing starts; but whatever else is wrong with
@@ -85,7 +71,7 @@ impl Handler for FunctionHandler {
 pub(crate) struct Unbound;
 
 impl Handler for Unbound {
-    fn handle(&self, _: Run) -> BoxFuture<'_, Result> {
+    fn handle<'a>(&'a self, _: Run<'a>) -> BoxFuture<'a, Result> {
         Box::pin(async { Err("this listener could not be wired".into()) })
     }
 
@@ -95,7 +81,7 @@ impl Handler for Unbound {
 }
 
 impl<L: WebhookEventListener> Handler for L {
-    fn handle(&self, run: Run) -> BoxFuture<'_, Result> {
+    fn handle<'a>(&'a self, run: Run<'a>) -> BoxFuture<'a, Result> {
         Box::pin(async move { WebhookEventListener::handle(self, run.event()).await })
     }
 

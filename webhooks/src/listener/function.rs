@@ -8,18 +8,15 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use super::bound::Handler;
 use super::extract::{Bind, Extract, Run, Stop};
+use super::registry::OnError;
 use crate::error::{Failure, Result};
+use crate::event::WebhookEvent;
 
 /// A function whose arguments are bound to the state that they need.
 #[doc(hidden)]
-pub struct BoundListener(Arc<dyn Call>);
-
-impl BoundListener {
-    pub(crate) fn call(&self, run: Run) -> BoxFuture<'_, Result> {
-        self.0.call(run)
-    }
-}
+pub struct BoundListener(pub(crate) Arc<dyn Handler>);
 
 impl fmt::Debug for BoundListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,7 +34,8 @@ where
     O: IntoResult + 'static,
 {
     let bound = A::bind(bind)?;
-    Some(BoundListener(Arc::new(Function { bound, function, args: PhantomData::<fn(A)> })))
+    let on_error = bind.on_error();
+    Some(BoundListener(Arc::new(Function { bound, function, on_error, args: PhantomData::<fn(A)> })))
 }
 
 /// Boxes what an `on_error` function returns.
@@ -67,7 +65,7 @@ pub trait Args: Sized + Send {
 
     fn bind(bind: &mut Bind<'_>) -> Option<Self::Bound>;
 
-    fn extract(bound: &Self::Bound, run: &mut Run) -> impl Future<Output = Result<Self, Stop>> + Send;
+    fn extract(bound: &Self::Bound, run: &mut Run<'_>) -> impl Future<Output = Result<Self, Stop>> + Send;
 }
 
 /// What a listener may return: [`Result`], any `Result<(), E>` whose error converts, or nothing.
@@ -95,21 +93,18 @@ impl<E: Into<Failure>> IntoResult for Result<(), E> {
 struct Function<A: Args, F> {
     bound: A::Bound,
     function: F,
+    on_error: Option<OnError>,
     args: PhantomData<fn(A)>,
 }
 
-trait Call: Send + Sync + 'static {
-    fn call(&self, run: Run) -> BoxFuture<'_, Result>;
-}
-
-impl<A, F, Fut, O> Call for Function<A, F>
+impl<A, F, Fut, O> Handler for Function<A, F>
 where
     A: Args + 'static,
     F: Fn(A) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = O> + Send + 'static,
     O: IntoResult + 'static,
 {
-    fn call(&self, mut run: Run) -> BoxFuture<'_, Result> {
+    fn handle<'a>(&'a self, mut run: Run<'a>) -> BoxFuture<'a, Result> {
         Box::pin(async move {
             let mut pauses = PAUSES.iter();
             loop {
@@ -125,6 +120,13 @@ where
                 }
             }
         })
+    }
+
+    fn on_error<'a>(&'a self, event: &'a WebhookEvent, failure: &'a Failure) -> BoxFuture<'a, Result> {
+        match self.on_error {
+            Some(on_error) => on_error(event, failure),
+            None => Box::pin(async { Ok(()) }),
+        }
     }
 }
 
@@ -145,7 +147,7 @@ where
     O: IntoResult,
 {
     /// Arguments, function, completion.
-    async fn once(&self, run: &mut Run) -> Result<(), Stop> {
+    async fn once(&self, run: &mut Run<'_>) -> Result<(), Stop> {
         let result = match A::extract(&self.bound, run).await {
             Ok(args) => (self.function)(args).await.into_result(),
             Err(Stop::Failed(failure)) => Err(failure),
@@ -167,7 +169,7 @@ macro_rules! args {
                 Some(($($argument?,)*))
             }
 
-            async fn extract(_bound: &Self::Bound, _run: &mut Run) -> Result<Self, Stop> {
+            async fn extract(_bound: &Self::Bound, _run: &mut Run<'_>) -> Result<Self, Stop> {
                 let ($($argument,)*) = _bound;
                 Ok(($($argument::extract($argument, _run).await?,)*))
             }

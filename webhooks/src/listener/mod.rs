@@ -7,6 +7,7 @@ use crate::error::{Failure, Result};
 use crate::event::WebhookEvent;
 use options::{OrderBy, Retry};
 
+pub(crate) mod audience;
 pub(crate) mod bound;
 pub(crate) mod extract;
 pub(crate) mod function;

@@ -1,65 +1,54 @@
 //! Who hears what. Built once; a lookup does not grow with the number of listeners.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-use smallvec::SmallVec;
-
+use super::audience::{Audience, AudienceTable, Heard};
 use super::bound::Listener;
 use super::pattern::{EventPattern, SEPARATORS, ancestors};
 
-/// The listeners of one event, in order of registration. Nearly always there is one, which is in place.
-pub(crate) type Audience = SmallVec<[Arc<Listener>; 1]>;
-
-/// An event type, in place if it is no longer than most: to compare it is then no look elsewhere into memory.
-type EventType = SmallVec<[u8; 24]>;
-
-/// The listeners of one source by event type. Who may send an event adds none, so that hashes need not be safe from
-/// anybody.
+/// The listeners of one source by event type.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    exact: HashMap<EventType, Audience>,
-    /// By stem with its separator: `a.` for everything under `a`.
-    under: HashMap<String, Audience>,
-    /// `"a.*"` also hears `a` itself: the last resort for types without an exact entry.
-    parents: HashMap<String, Audience>,
-    any: Audience,
+    audiences: Arc<AudienceTable>,
+    /// Where those are who hear everything.
+    any: Option<usize>,
 }
 
 impl Routes {
     /// The routes among `listeners` that hear the source.
-    pub(crate) fn new(source: &str, listeners: &[Arc<Listener>]) -> Self {
-        let heard: Vec<_> =
-            listeners.iter().filter(|it| it.source.as_deref().is_none_or(|name| name == source)).collect();
-        let index = Index::new(&heard);
-        let audience = |places: BTreeSet<usize>| places.into_iter().map(|at| Arc::clone(heard[at])).collect();
-        let mut routes = Self {
-            exact: HashMap::new(),
-            under: HashMap::new(),
-            parents: HashMap::new(),
-            any: audience(index.any.iter().copied().collect()),
+    pub(crate) fn new(source: &str, listeners: &[Listener]) -> Self {
+        let hears = |it: &&Listener| it.declared.source.as_deref().is_none_or(|name| name == source);
+        let listeners: Vec<_> = listeners.iter().filter(hears).collect();
+        let index = Index::new(&listeners);
+        let mut table = AudienceTable::default();
+        let mut insert = |heard, name: &str, places: BTreeSet<usize>| {
+            table.insert(heard, name, places.into_iter().map(|at| listeners[at].clone()));
         };
         for event_type in index.exactly.keys() {
-            let name = EventType::from_slice(event_type.as_bytes());
-            routes.exact.insert(name, audience(index.hearing(event_type)));
+            insert(Heard::Exactly, event_type, index.hearing(event_type));
         }
-        for below in index.under.keys() {
-            routes.under.insert(below.clone(), audience(index.hearing_all(below)));
-            if let Some(parent) = below.strip_suffix(SEPARATORS) {
-                routes.parents.insert(parent.to_owned(), audience(index.hearing(parent)));
+        for stem in index.under.keys() {
+            insert(Heard::Under, stem, index.hearing_all(stem));
+            if let Some(parent) = stem.strip_suffix(SEPARATORS) {
+                insert(Heard::Parent, parent, index.hearing(parent));
             }
         }
-        routes
+        insert(Heard::Any, "", index.any.iter().copied().collect());
+        let any = table.find(Heard::Any, "");
+        Self { audiences: Arc::new(table), any }
     }
 
-    pub(crate) fn audience(&self, event_type: &str) -> &Audience {
-        self.exact
-            .get(event_type.as_bytes())
-            .or_else(|| self.parents.get(event_type))
+    pub(crate) fn audience(&self, event_type: &str) -> Audience {
+        // Counted first: counted after the lookup, it would wait for memory that the lookup has asked for.
+        let all = Arc::clone(&self.audiences);
+        let place = all
+            .find(Heard::Exactly, event_type)
+            .or_else(|| all.find(Heard::Parent, event_type))
             // Each entry holds its own ancestors' listeners, so the nearest one is the whole answer.
-            .or_else(|| ancestors(event_type).find_map(|stem| self.under.get(stem)))
-            .unwrap_or(&self.any)
+            .or_else(|| ancestors(event_type).find_map(|stem| all.find(Heard::Under, stem)))
+            .or(self.any);
+        Audience::new(all, place)
     }
 }
 
@@ -74,10 +63,10 @@ struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn new(listeners: &[&'a Arc<Listener>]) -> Self {
+    fn new(listeners: &[&'a Listener]) -> Self {
         let mut index = Self::default();
         for (at, listener) in listeners.iter().enumerate() {
-            for pattern in &listener.events {
+            for pattern in &listener.declared.events {
                 let places = match pattern {
                     EventPattern::Any => &mut index.any,
                     EventPattern::Exactly(event_type) => index.exactly.entry(event_type).or_default(),
@@ -110,6 +99,7 @@ mod tests {
     use super::*;
     use crate::WebhookEvent;
     use crate::listener::WebhookEventListener;
+    use crate::listener::bound::Declaration;
     use crate::stats::ListenerStats;
 
     struct Silent;
@@ -135,20 +125,19 @@ mod tests {
         }
     }
 
-    fn listener(source: Option<&str>, events: &[&str]) -> Arc<Listener> {
+    fn listener(source: Option<&str>, events: &[&str]) -> Listener {
         let events: Vec<_> = events.iter().map(|it| EventPattern::parse(it).unwrap()).collect();
-        Arc::new(Listener {
-            id: format!("{events:?}").into(),
+        let declared = Declaration {
             label: String::new(),
             crate_name: String::new(),
             source: source.map(str::to_owned),
-            events,
-            timeout: None,
             options: Default::default(),
             takes_transaction: false,
-            handler: Box::new(Silent),
             stats: ListenerStats::new("a listener"),
-        })
+            events,
+        };
+        let id = format!("{:?}", declared.events).into();
+        Listener { id, handler: Arc::new(Silent), timeout: None, declared: Arc::new(declared) }
     }
 
     #[test]
@@ -172,7 +161,7 @@ mod tests {
         ] {
             let asked: Vec<_> = listeners
                 .iter()
-                .filter(|it| it.events.iter().any(|pattern| hears(pattern, event)))
+                .filter(|it| it.declared.events.iter().any(|pattern| hears(pattern, event)))
                 .map(|it| it.id.clone())
                 .collect();
             let found: Vec<_> = routes.audience(event).iter().map(|it| it.id.clone()).collect();
@@ -182,8 +171,11 @@ mod tests {
 
     #[test]
     fn a_source_is_heard_by_its_own_listeners_and_those_of_every_source() {
-        let listeners = [listener(Some("s"), &["*"]), listener(Some("t"), &["*"]), listener(None, &["*"])];
-        assert_eq!(Routes::new("s", &listeners).audience("x").len(), 2);
-        assert!(Routes::new("u", &listeners[..2]).audience("x").is_empty());
+        let heard = |source: &str, of: &[Option<&str>]| {
+            let listeners: Vec<_> = of.iter().map(|it| listener(*it, &["*"])).collect();
+            Routes::new(source, &listeners).audience("x").len()
+        };
+        assert_eq!(heard("s", &[Some("s"), Some("t"), None]), 2);
+        assert_eq!(heard("u", &[Some("s"), Some("t")]), 0);
     }
 }

@@ -62,12 +62,12 @@ impl Rehearsal {
 
     /// Has every run of the listener seen.
     pub(crate) fn watch(&self, mut listener: Listener) -> Listener {
-        locked(&self.options).insert(Arc::clone(&listener.id), listener.options);
-        let mut handler: Arc<dyn Handler> = Arc::from(listener.handler);
+        locked(&self.options).insert(Arc::clone(&listener.id), listener.declared.options);
+        let mut handler = listener.handler;
         if let Some(wrap) = &self.wrap {
             handler = wrap(&listener.id, handler);
         }
-        listener.handler = Box::new(watched::Watched::new(&listener.id, handler, self.witness.clone()));
+        listener.handler = Arc::new(watched::Watched::new(&listener.id, handler, self.witness.clone()));
         listener
     }
 

@@ -25,7 +25,7 @@ impl Watched {
 }
 
 impl Handler for Watched {
-    fn handle(&self, run: Run) -> BoxFuture<'_, Result> {
+    fn handle<'a>(&'a self, run: Run<'a>) -> BoxFuture<'a, Result> {
         Box::pin(async move {
             let mut watch = Watch::begin(self, run.event());
             let result = self.inner.handle(run).await;

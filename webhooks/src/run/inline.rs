@@ -17,8 +17,8 @@ use super::single_flight::{Role, SingleFlight};
 use super::verdict::{RetryPolicy, verdict};
 use crate::event::{NewEvent, WebhookEvent};
 use crate::life::Life;
+use crate::listener::audience::Audience;
 use crate::listener::bound::Listener;
-use crate::listener::routes::Audience;
 use crate::metrics::{self, Gauge, Hold};
 use crate::outcome::Outcome;
 use crate::stats::SourceStats;
@@ -202,7 +202,7 @@ impl Inline {
     async fn run_listeners<'r>(
         &'r self,
         event: &WebhookEvent,
-        audience: &[Arc<Listener>],
+        audience: &[Listener],
         ledger: &mut Ledger,
         timeout: Duration,
         claim: Option<(&'r EventKey, Token)>,

@@ -31,7 +31,7 @@ pub(crate) async fn run(listener: &Listener, event: &WebhookEvent, timeout: Dura
     );
     let timeout = listener.timeout.unwrap_or(timeout);
     async {
-        let run = listener.stats.begin();
+        let run = listener.declared.stats.begin();
         let result =
             guarded(async { listener.handle(event, timeout).await }, timeout).await.and_then(|result| result);
         let ended = how_it_ended(&result);

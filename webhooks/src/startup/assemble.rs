@@ -72,8 +72,8 @@ pub(super) async fn webhooks(
 }
 
 /// In development and in tests: the catalogue's sources that listeners name and no settings mention.
-fn unmentioned(config: &Config, listeners: &[Arc<Listener>]) -> Vec<SourceConfig> {
-    let mut names: Vec<&str> = listeners.iter().filter_map(|it| it.source.as_deref()).collect();
+fn unmentioned(config: &Config, listeners: &[Listener]) -> Vec<SourceConfig> {
+    let mut names: Vec<&str> = listeners.iter().filter_map(|it| it.declared.source.as_deref()).collect();
     names.sort_unstable();
     names.dedup();
     names.retain(|name| !config.source_names.iter().any(|known| known.as_str() == *name));
@@ -83,7 +83,7 @@ fn unmentioned(config: &Config, listeners: &[Arc<Listener>]) -> Vec<SourceConfig
 fn start(
     config: Config,
     made: Made,
-    listeners: &[Arc<Listener>],
+    listeners: &[Listener],
     store: Arc<dyn DynStore>,
     inbox: Option<Opened>,
     upkeep: Option<Upkeep>,
@@ -109,8 +109,8 @@ fn start(
 }
 
 /// How many listeners each crate has: one that nobody references registers nothing, and is missed here.
-fn tell_listeners(listeners: &[Arc<Listener>]) {
-    let mut crates: Vec<&str> = listeners.iter().map(|it| it.crate_name.as_str()).collect();
+fn tell_listeners(listeners: &[Listener]) {
+    let mut crates: Vec<&str> = listeners.iter().map(|it| it.declared.crate_name.as_str()).collect();
     crates.sort_unstable();
     for same in crates.chunk_by(|a, b| a == b) {
         tracing::info!(crate_name = same[0], listeners = same.len(), "listeners registered");

@@ -6,7 +6,6 @@
 //! [`Webhooks::serve`]: crate::Webhooks::serve
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -94,7 +93,7 @@ pub(super) fn sample(
     http: &HttpConfig,
     source: &SourceConfig,
     verifier: &Verifier,
-    listeners: &[Arc<Listener>],
+    listeners: &[Listener],
 ) -> Option<SampleRequest> {
     let id = format!("evt_{:016x}", rand::random::<u64>());
     let event = wanted(source, listeners);
@@ -105,9 +104,9 @@ pub(super) fn sample(
 }
 
 /// The first event that a listener names exactly.
-fn wanted(source: &SourceConfig, listeners: &[Arc<Listener>]) -> Option<String> {
-    let heard = listeners.iter().filter(|it| it.source.as_deref() == Some(source.name.as_str()));
-    heard.flat_map(|it| &it.events).find_map(|pattern| match pattern {
+fn wanted(source: &SourceConfig, listeners: &[Listener]) -> Option<String> {
+    let heard = listeners.iter().filter(|it| it.declared.source.as_deref() == Some(source.name.as_str()));
+    heard.flat_map(|it| &it.declared.events).find_map(|pattern| match pattern {
         EventPattern::Exactly(event) => Some(event.clone()),
         _ => None,
     })

@@ -17,11 +17,11 @@ use crate::source::Source;
 pub(super) async fn open(
     config: &Config,
     states: &States,
-    listeners: &[Arc<Listener>],
+    listeners: &[Listener],
     sources: &[Arc<Source>],
     problems: &Problems,
 ) -> Option<Upkeep> {
-    let transactional: Vec<_> = listeners.iter().filter(|it| it.takes_transaction).collect();
+    let transactional: Vec<_> = listeners.iter().filter(|it| it.declared.takes_transaction).collect();
     if transactional.is_empty() || !problems.is_empty() {
         // What will not start anyway must not leave a table behind.
         return None;
@@ -47,14 +47,15 @@ fn keep(config: &Config, sources: &[Arc<Source>]) -> Duration {
 
 /// Notes the sources whose redeliveries cannot be told from new events.
 fn warn_without_ids(listener: &Listener, sources: &[Arc<Source>], problems: &Problems) {
-    let heard =
-        |source: &&Arc<Source>| listener.source.as_deref().is_none_or(|name| name == source.name.as_str());
+    let heard = |source: &&Arc<Source>| {
+        listener.declared.source.as_deref().is_none_or(|name| name == source.name.as_str())
+    };
     for source in sources.iter().filter(heard).filter(|it| it.identity.may_lack_id()) {
         problems.warn(
             format!(
                 "listener {} takes `Tx<Postgres>`, but events of `{}` may have no id: their effects happen once a delivery, \
                  and again when the provider sends the event again",
-                listener.label, source.name
+                listener.declared.label, source.name
             ),
             "see the chapter on effects in the documentation",
         );

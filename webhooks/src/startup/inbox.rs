@@ -36,7 +36,7 @@ pub(super) struct Opened {
 pub(super) fn choose(
     config: &Config,
     sources: &[SourceConfig],
-    listeners: &[Arc<Listener>],
+    listeners: &[Listener],
     problems: &Problems,
 ) -> Vec<SourceName> {
     for source in sources.iter().filter(|it| it.inbox == Some(true) && config.inbox.is_none()) {
@@ -89,7 +89,7 @@ pub(super) fn staff(
     opened: Opened,
     config: &Config,
     sources: &[Arc<Source>],
-    listeners: &[Arc<Listener>],
+    listeners: &[Listener],
     life: &Life,
 ) -> StaffedInbox {
     let Opened { inbox, sources: using } = opened;
@@ -167,19 +167,22 @@ fn check_kept(inbox: &InboxConfig, source: &SourceConfig, problems: &Problems) {
 
 /// Notes what a listener asks for and cannot have.
 fn check(listener: &Listener, config: &Config, sources: &[SourceConfig], problems: &Problems) {
-    let options = &listener.options;
+    let options = &listener.declared.options;
     if let Some(order) = options.order_by.filter(|it| !order::is_pointer(it.pointer)) {
         problems.add_of_listener(
             format!(
                 "listener {} is ordered by `{}`, which is no JSON pointer",
-                listener.label,
+                listener.declared.label,
                 order.pointer.escape_debug()
             ),
             "write one such as \"/data/object/customer\"",
         );
     }
     if options.concurrency == Some(0) || options.retry.max_attempts == Some(0) {
-        problems.add_of_listener(format!("listener {} could never run", listener.label), "write 1 or more");
+        problems.add_of_listener(
+            format!("listener {} could never run", listener.declared.label),
+            "write 1 or more",
+        );
     }
     let in_vain = [
         (options.order_by.is_some(), "is ordered", "its events come as they come"),
@@ -209,7 +212,7 @@ fn warn_without_inbox(
     sources: &[SourceConfig],
     problems: &Problems,
 ) {
-    let label = &listener.label;
+    let label = &listener.declared.label;
     if config.inbox.is_none() {
         problems.warn(
             format!("listener {label} {what}, but no inbox is configured: {instead}"),
@@ -217,8 +220,9 @@ fn warn_without_inbox(
         );
         return;
     }
-    let hears =
-        |source: &&SourceConfig| listener.source.as_deref().is_none_or(|it| it == source.name.as_str());
+    let hears = |source: &&SourceConfig| {
+        listener.declared.source.as_deref().is_none_or(|it| it == source.name.as_str())
+    };
     for source in sources.iter().filter(|it| it.inbox == Some(false)).filter(hears) {
         problems.warn(
             format!("listener {label} {what}, but {} has `mode = \"inline\"`: {instead}", source.place),

@@ -7,7 +7,7 @@ use super::{Parts, TraitListener};
 use crate::catalogue;
 use crate::delivery::SourceName;
 use crate::document::environment_variable;
-use crate::listener::bound::{FunctionHandler, Listener, Unbound};
+use crate::listener::bound::{Declaration, Handler, Listener, Unbound};
 use crate::listener::extract::{Bind, States};
 use crate::listener::options::RunOptions;
 use crate::listener::pattern::EventPattern;
@@ -17,7 +17,7 @@ use crate::settings::source::SourceConfig;
 use crate::stats::ListenerStats;
 
 /// Binds every listener to its state. What is missing or wrong is noted.
-pub(super) fn bind(parts: &mut Parts, problems: &Problems) -> Vec<Arc<Listener>> {
+pub(super) fn bind(parts: &mut Parts, problems: &Problems) -> Vec<Listener> {
     check_any(parts, problems);
     parts.states.check(problems);
     let mut functions = std::mem::take(&mut parts.functions);
@@ -34,7 +34,7 @@ pub(super) fn bind(parts: &mut Parts, problems: &Problems) -> Vec<Arc<Listener>>
         Some(rehearsal) => rehearsal.watch(it),
         None => it,
     });
-    let listeners: Vec<_> = listeners.map(Arc::new).collect();
+    let listeners: Vec<_> = listeners.collect();
     check_ids(&listeners, problems);
     listeners
 }
@@ -53,17 +53,20 @@ fn check_any(parts: &Parts, problems: &Problems) {
 ///
 /// `mentioned` are all that the settings name, those included that could not be read: their own problem is enough.
 pub(super) fn check_sources(
-    listeners: &[Arc<Listener>],
+    listeners: &[Listener],
     mentioned: &[String],
     configured: &[SourceConfig],
     problems: &Problems,
 ) {
     let known = || mentioned.iter().map(String::as_str).chain(configured.iter().map(|it| it.name.as_str()));
     for listener in listeners {
-        let Some(source) = &listener.source else {
+        let Some(source) = &listener.declared.source else {
             if known().next().is_none() {
                 problems.add_of_listener(
-                    format!("listener {} listens to every source, and none is configured", listener.label),
+                    format!(
+                        "listener {} listens to every source, and none is configured",
+                        listener.declared.label
+                    ),
                     "add [webhooks.sources.NAME] with its `provider` and `secret`",
                 );
             }
@@ -72,8 +75,10 @@ pub(super) fn check_sources(
         if known().any(|name| name == source) {
             continue;
         }
-        let what =
-            format!("listener {} listens to source `{source}`, which is not configured", listener.label);
+        let what = format!(
+            "listener {} listens to source `{source}`, which is not configured",
+            listener.declared.label
+        );
         let close = suggestion(source, known());
         let help = match close {
             Some(close) => format!("a source named `{close}` is: did you mean that?"),
@@ -95,29 +100,29 @@ fn from_function(
     problems: &Problems,
 ) -> Option<Listener> {
     let label = registration.label();
-    let mut bind = Bind::new(states, label.clone(), problems);
+    let mut bind = Bind::new(states, label.clone(), registration.on_error, problems);
     let bound = (registration.bind)(&mut bind);
     // The macro has checked source and patterns; written by hand, they may still be wrong.
     let source = source_pattern(registration.source, &label, problems);
     let events = patterns(registration.events.iter().copied(), &label, problems);
-    Some(Listener {
+    let declared = Declaration {
         stats: ListenerStats::new(&registration.id()),
-        id: registration.id().into(),
         crate_name: registration.crate_name().to_owned(),
         label,
         source: source?,
         events: events?,
-        timeout: registration.options.timeout,
         options: RunOptions {
             retry: registration.options.retry,
             order_by: registration.options.order_by,
             concurrency: registration.options.concurrency,
         },
         takes_transaction: bind.takes_transaction(),
-        handler: match bound {
-            Some(bound) => Box::new(FunctionHandler { bound, on_error: registration.on_error }),
-            None => Box::new(Unbound),
-        },
+    };
+    Some(Listener {
+        id: registration.id().into(),
+        handler: bound.map_or_else(|| Arc::new(Unbound) as Arc<dyn Handler>, |bound| bound.0),
+        timeout: registration.options.timeout,
+        declared: Arc::new(declared),
     })
 }
 
@@ -125,17 +130,20 @@ fn from_type(listener: TraitListener, problems: &Problems) -> Option<Listener> {
     let label = format!("`{}`", listener.id);
     let source = source_pattern(&listener.source, &label, problems);
     let events = patterns(listener.events.iter().map(String::as_str), &label, problems);
-    Some(Listener {
-        crate_name: listener.id.split("::").next().unwrap_or_default().to_owned(),
+    let declared = Declaration {
         stats: ListenerStats::new(&listener.id),
-        id: listener.id.into(),
+        crate_name: listener.id.split("::").next().unwrap_or_default().to_owned(),
         label,
         source: source?,
         events: events?,
-        timeout: listener.timeout,
         options: listener.options,
         takes_transaction: false,
+    };
+    Some(Listener {
+        id: listener.id.into(),
         handler: listener.handler,
+        timeout: listener.timeout,
+        declared: Arc::new(declared),
     })
 }
 
@@ -172,18 +180,21 @@ fn patterns<'a>(
     parsed.collect()
 }
 
-fn check_ids(listeners: &[Arc<Listener>], problems: &Problems) {
+fn check_ids(listeners: &[Listener], problems: &Problems) {
     let mut by_id: BTreeMap<&str, &Listener> = BTreeMap::new();
     for listener in listeners {
         if listener.id.is_empty() || listener.id.chars().any(char::is_control) {
             problems.add_of_listener(
-                format!("listener {} has an id that is empty or holds control characters", listener.label),
+                format!(
+                    "listener {} has an id that is empty or holds control characters",
+                    listener.declared.label
+                ),
                 "give it one of printable characters: it is stored, and stands in logs",
             );
         }
         if let Some(first) = by_id.insert(&listener.id, listener) {
             problems.add_of_listener(
-                format!("listeners {} and {} have the same id `{}`", first.label, listener.label, listener.id),
+                format!("listeners {} and {} have the same id `{}`", first.declared.label, listener.declared.label, listener.id),
                 "give one of them another: `id = \"…\"`; it is the name under which its success is remembered",
             );
         }

@@ -101,7 +101,7 @@ pub(crate) struct TraitListener {
     pub(crate) events: Vec<String>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) options: RunOptions,
-    pub(crate) handler: Box<dyn Handler>,
+    pub(crate) handler: Arc<dyn Handler>,
 }
 
 enum Base {
@@ -182,7 +182,7 @@ impl Builder {
                 order_by: listener.order_by(),
                 concurrency: listener.concurrency(),
             },
-            handler: Box::new(listener),
+            handler: Arc::new(listener),
         });
         self
     }

@@ -28,7 +28,7 @@ pub(super) fn make(
     config: &Config,
     sources: Vec<SourceConfig>,
     parts: &Parts,
-    listeners: &[Arc<Listener>],
+    listeners: &[Listener],
     problems: &Problems,
 ) -> Made {
     let mut made = Made::default();
@@ -68,7 +68,7 @@ fn finish(
     config: &Config,
     source: SourceConfig,
     verification: Verification,
-    listeners: &[Arc<Listener>],
+    listeners: &[Listener],
 ) -> Source {
     let provider = &source.provider;
     let identity = provider.identity.clone();

@@ -1,6 +1,5 @@
 //! What is probably a mistake, but keeps nothing from starting.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::sources::signs_content;
@@ -11,16 +10,11 @@ use crate::settings::config::Config;
 use crate::settings::source::{SourceConfig, ValidatorChoice};
 
 /// Looks at the whole, once everything else is known to fit.
-pub(super) fn look(
-    config: &Config,
-    sources: &[SourceConfig],
-    listeners: &[Arc<Listener>],
-    problems: &Problems,
-) {
+pub(super) fn look(config: &Config, sources: &[SourceConfig], listeners: &[Listener], problems: &Problems) {
     for source in sources {
         let heard: Vec<_> = listeners
             .iter()
-            .filter(|it| it.source.as_deref().is_none_or(|name| name == source.name.as_str()))
+            .filter(|it| it.declared.source.as_deref().is_none_or(|name| name == source.name.as_str()))
             .collect();
         if heard.is_empty() {
             problems.warn(
@@ -35,7 +29,7 @@ pub(super) fn look(
         }
         replay_guard(source, problems);
         tolerance(source, problems);
-        for listener in heard.iter().filter(|it| it.source.is_some()) {
+        for listener in heard.iter().filter(|it| it.declared.source.is_some()) {
             event_names(source, listener, problems);
         }
     }
@@ -130,7 +124,7 @@ fn event_names(source: &SourceConfig, listener: &Listener, problems: &Problems) 
     if known.is_empty() {
         return;
     }
-    for pattern in &listener.events {
+    for pattern in &listener.declared.events {
         let (shown, matches) = match pattern {
             EventPattern::Any => continue,
             EventPattern::Exactly(name) => (name.clone(), source.provider.knows(name)),
@@ -145,7 +139,7 @@ fn event_names(source: &SourceConfig, listener: &Listener, problems: &Problems) 
         }
         let what = format!(
             "listener {} listens to `{shown}`, which {} does not list",
-            listener.label, source.provider.title
+            listener.declared.label, source.provider.title
         );
         let help = match suggestion(&shown, known.iter().map(String::as_str)) {
             Some(close) => format!("did you mean `{close}`?"),

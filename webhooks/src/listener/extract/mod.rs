@@ -17,6 +17,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::sync::Arc;
 
+use super::registry::OnError;
 use crate::error::Result;
 use crate::event::WebhookEvent;
 use crate::problem::Problems;
@@ -77,7 +78,7 @@ pub trait Extract: Sized + Send {
 
     /// Once per run.
     #[doc(hidden)]
-    fn extract(bound: &Self::Bound, run: &mut Run) -> impl Future<Output = Result<Self, Stop>> + Send;
+    fn extract(bound: &Self::Bound, run: &mut Run<'_>) -> impl Future<Output = Result<Self, Stop>> + Send;
 }
 
 impl<T: FromEvent> Extract for T {
@@ -87,7 +88,7 @@ impl<T: FromEvent> Extract for T {
         Some(())
     }
 
-    async fn extract(_: &(), run: &mut Run) -> Result<Self, Stop> {
+    async fn extract(_: &(), run: &mut Run<'_>) -> Result<Self, Stop> {
         Ok(T::from_event(run.event()).await?)
     }
 }
@@ -98,13 +99,24 @@ pub struct Bind<'a> {
     states: &'a States,
     /// As messages name the listener.
     label: String,
+    on_error: Option<OnError>,
     problems: &'a Problems,
     takes_transaction: bool,
 }
 
 impl<'a> Bind<'a> {
-    pub(crate) fn new(states: &'a States, label: String, problems: &'a Problems) -> Self {
-        Self { states, label, problems, takes_transaction: false }
+    pub(crate) fn new(
+        states: &'a States,
+        label: String,
+        on_error: Option<OnError>,
+        problems: &'a Problems,
+    ) -> Self {
+        Self { states, label, on_error, problems, takes_transaction: false }
+    }
+
+    /// What is called after each failure of the listener.
+    pub(crate) fn on_error(&self) -> Option<OnError> {
+        self.on_error
     }
 
     /// Whether one of the arguments is a transaction.

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -9,9 +8,9 @@ use crate::event::WebhookEvent;
 
 /// One listener about to handle one event.
 #[doc(hidden)]
-pub struct Run {
-    event: WebhookEvent,
-    listener: Arc<str>,
+pub struct Run<'r> {
+    event: &'r WebhookEvent,
+    listener: &'r str,
     timeout: Duration,
     completion: Option<Box<dyn Completion>>,
 }
@@ -36,18 +35,18 @@ pub(crate) trait Completion: Send {
 
 // Only a `Tx` has anything to complete.
 #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
-impl Run {
-    pub(crate) fn new(event: WebhookEvent, listener: Arc<str>, timeout: Duration) -> Self {
+impl<'r> Run<'r> {
+    pub(crate) fn new(event: &'r WebhookEvent, listener: &'r str, timeout: Duration) -> Self {
         Self { event, listener, timeout, completion: None }
     }
 
-    pub(crate) fn event(&self) -> &WebhookEvent {
-        &self.event
+    pub(crate) fn event(&self) -> &'r WebhookEvent {
+        self.event
     }
 
     /// The listener's id.
-    pub(crate) fn listener(&self) -> &str {
-        &self.listener
+    pub(crate) fn listener(&self) -> &'r str {
+        self.listener
     }
 
     /// When it is cancelled.
@@ -69,10 +68,10 @@ impl Run {
     }
 }
 
-impl fmt::Debug for Run {
+impl fmt::Debug for Run<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run")
-            .field("event", &self.event)
+            .field("event", self.event)
             .field("listener", &self.listener)
             .finish_non_exhaustive()
     }

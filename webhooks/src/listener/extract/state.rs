@@ -23,7 +23,7 @@ impl<T: Send + Sync + 'static> Extract for State<T> {
         state
     }
 
-    async fn extract(bound: &Arc<T>, _: &mut Run) -> Result<Self, Stop> {
+    async fn extract(bound: &Arc<T>, _: &mut Run<'_>) -> Result<Self, Stop> {
         Ok(Self(Arc::clone(bound)))
     }
 }
@@ -35,7 +35,7 @@ impl<T: Send + Sync + 'static> Extract for Option<State<T>> {
         Some(bind.state())
     }
 
-    async fn extract(bound: &Self::Bound, _: &mut Run) -> Result<Self, Stop> {
+    async fn extract(bound: &Self::Bound, _: &mut Run<'_>) -> Result<Self, Stop> {
         Ok(bound.clone().map(State))
     }
 }

@@ -69,7 +69,7 @@ impl Extract for Tx<Postgres> {
         pool
     }
 
-    async fn extract(pool: &Arc<PgPool>, run: &mut Run) -> Result<Self, Stop> {
+    async fn extract(pool: &Arc<PgPool>, run: &mut Run<'_>) -> Result<Self, Stop> {
         let event = run.event();
         let mark = Mark { event: event.key(), event_id: event.id(), listener: run.listener() };
         let Some(work) = Work::begin(pool, mark, run.timeout()).await.map_err(|error| stop(error.into()))?

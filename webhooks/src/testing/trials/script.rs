@@ -127,11 +127,11 @@ struct Actor {
 
 impl Actor {
     /// One that is not tried: whatever is repeated, it handles an event once, and is never cut off.
-    async fn once(&self, run: Run) -> Result {
+    async fn once(&self, run: Run<'_>) -> Result {
         let key = format!("{} {}", self.id, name(run.event()));
         let running = {
             let mut book = self.script.book();
-            book.once.entry(key.clone()).or_insert_with(|| start(Arc::clone(&self.inner), run)).clone()
+            book.once.entry(key.clone()).or_insert_with(|| self.start(&run)).clone()
         };
         running.await.map_err(|Failed { error, permanent }| {
             self.script.book().once.remove(&key);
@@ -139,7 +139,24 @@ impl Actor {
         })
     }
 
-    async fn tried(&self, run: Run) -> Result {
+    /// Runs in a task of its own, so that nothing that happens to others cuts it off.
+    fn start(&self, run: &Run<'_>) -> Shared<BoxFuture<'static, Result<(), Failed>>> {
+        let (inner, id) = (Arc::clone(&self.inner), Arc::clone(&self.id));
+        let (event, timeout) = (run.event().clone(), run.timeout());
+        let task = tokio::spawn(async move { inner.handle(Run::new(&event, &id, timeout)).await });
+        let outcome = async move {
+            match task.await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(failure)) => {
+                    Err(Failed { error: failure.to_string(), permanent: failure.is_permanent() })
+                }
+                Err(error) => Err(Failed { error: error.to_string(), permanent: false }),
+            }
+        };
+        outcome.boxed().shared()
+    }
+
+    async fn tried(&self, run: Run<'_>) -> Result {
         let (script, event) = (&self.script, name(run.event()));
         match script.mishap {
             Mishap::None => self.inner.handle(run).await,
@@ -183,7 +200,7 @@ impl Actor {
 }
 
 impl Handler for Actor {
-    fn handle(&self, run: Run) -> BoxFuture<'_, Result> {
+    fn handle<'a>(&'a self, run: Run<'a>) -> BoxFuture<'a, Result> {
         Box::pin(async move {
             self.note();
             let result = match &self.script.tried {
@@ -205,19 +222,6 @@ impl Handler for Actor {
             false => self.inner.on_error(event, failure),
         }
     }
-}
-
-/// Runs in a task of its own, so that nothing that happens to others cuts it off.
-fn start(inner: Arc<dyn Handler>, run: Run) -> Shared<BoxFuture<'static, Result<(), Failed>>> {
-    let task = tokio::spawn(async move { inner.handle(run).await });
-    let outcome = async move {
-        match task.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(failure)) => Err(Failed { error: failure.to_string(), permanent: failure.is_permanent() }),
-            Err(error) => Err(Failed { error: error.to_string(), permanent: false }),
-        }
-    };
-    outcome.boxed().shared()
 }
 
 /// The delivery that an event came with.
