@@ -391,7 +391,7 @@ async fn ordered_key_dead_head(new_inbox: fn() -> InboxFolder) {
         if !goes_on {
             tokio::time::sleep(Duration::from_millis(50)).await;
             assert_eq!(heard.heard().len(), 1, "it holds up those behind it");
-            assert_eq!(inbox.forget(dead).await.expect("an inbox"), 1);
+            assert_eq!(inbox.discard(dead).await.expect("an inbox"), 1);
             until(async || heard.heard().len() == 2).await;
         }
     }

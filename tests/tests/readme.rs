@@ -79,3 +79,12 @@ fn the_examples_are_those_that_are_compiled_here() {
     // This function quotes the mark, too.
     assert_eq!(printed, compiled[..2]);
 }
+
+/// The page of the package has one too: links of the other README lead nowhere from there.
+#[test]
+fn the_example_of_the_package_is_the_first_of_the_crate_documentation() {
+    let first_of = |text: &'static str, fence: &str| text.split(fence).nth(1)?.split("```").next();
+    let readme = first_of(include_str!("../../webhooks/README.md"), "```rust\n");
+    assert!(readme.is_some());
+    assert_eq!(readme, first_of(include_str!("../../webhooks/src/docs/crate.md"), "```no_run\n"));
+}

@@ -51,9 +51,9 @@ use proc_macro::TokenStream;
 /// | `source` | the configured source, or `"*"` for every source | required |
 /// | `event` | a pattern or a list of them: `"a.b"`, `"a.*"` (also `a` itself), `"*"` | every event |
 /// | `id` | the listener's stable name, 1 to 200 printable characters without spaces | `module_path::name` |
-/// | `timeout` | the longest a run may take: `"30s"`, `"1m30s"` (`ms`, `s`, `m` or `min`, `h`, `d`) | the settings' |
+/// | `timeout` | the longest a run may take: `"30s"`, `"5 min"`, `"1h 30m"`, with the units of the settings | the settings' |
 /// | `retry(…)` | `max_attempts = 8`, `base = "5s"` (the longest first pause; each is up to three times the one before), `max = "1h"` | the settings' |
-/// | `order_by` | a JSON pointer into the body, `"/data/object/customer"`: events with the same value there are handled one at a time, in order of arrival | in any order |
+/// | `order_by` | a JSON pointer, `"/data/object/customer"`, into the body; into the event's payload where that is a part of a batch or a form. Events with the same text or number there are handled one at a time, in order of arrival; those with anything else there, or nothing, in any order | in any order |
 /// | `on_dead` | `"skip"` or `"block"`: whether, in such an order, an event that was given up holds up those behind it | `"skip"` |
 /// | `concurrency` | how many events it handles side by side at most | no limit of its own |
 /// | `on_error` | the path of an `async fn(&WebhookEvent, &Failure)`, called after each failure | – |

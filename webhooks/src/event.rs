@@ -103,7 +103,8 @@ impl WebhookEvent {
         self.0.is_replay
     }
 
-    /// Whether a signature was checked. `false` only for sources with `validator = "none"`.
+    /// Whether a signature was checked. `false` only for sources with `validator = "none"`, and those
+    /// whose validator in code is a [`NoOpSignatureValidator`](crate::NoOpSignatureValidator).
     pub fn is_verified(&self) -> bool {
         self.0.verified.is_signed()
     }

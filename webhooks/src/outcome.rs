@@ -52,7 +52,8 @@ pub enum Outcome {
     /// The store or the inbox is full of events that must not be forgotten yet. This event did not run; other events of a
     /// batch may have.
     StoreFull,
-    /// More runs are under way than `max_in_flight` allows, or more body bytes than `max_buffered`.
+    /// As many events are handled, or deliveries stored, as `max_in_flight` allows; or there are more body bytes than
+    /// `max_buffered`.
     Overloaded,
     /// The process is going down.
     ShuttingDown,
@@ -100,7 +101,8 @@ impl Outcome {
         }
     }
 
-    /// The HTTP status that the provider sees.
+    /// The usual HTTP status. The entry of a provider that wants to see another one may replace 200 and 401: what is
+    /// sent is [`Reply::status`].
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Handled | Self::Stored | Self::Duplicate | Self::Ignored | Self::Dead => StatusCode::OK,

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Why a delivery was not believed. Answered with 401, but for [`Rejection::KeysUnavailable`] (503).
+/// Why a delivery was not believed. Answered with 401, or what its provider wants to see instead; but for
+/// [`Rejection::KeysUnavailable`] (503) and [`Rejection::BodyAmbiguous`] (400).
 ///
 /// The text of a rejection never contains bytes of the request or of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

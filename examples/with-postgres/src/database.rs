@@ -27,16 +27,19 @@ struct Server {
     folder: TempDir,
 }
 
-/// Connects, having started a server if there is none.
+/// Connects to the database of `DATABASE_URL`, or to one of its own.
 pub(crate) async fn open() -> Result<Database, Box<dyn Error>> {
-    let pool = PgPoolOptions::new().max_connections(32);
-    if let Ok(url) = std::env::var("DATABASE_URL") {
-        let pool = pool.connect(&url).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
-        return Ok(Database { pool, place: "that of DATABASE_URL".to_owned(), _server: None });
-    }
+    let Ok(url) = std::env::var("DATABASE_URL") else { return own().await };
+    let pool = connections().connect(&url).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
+    Ok(Database { pool, place: "that of DATABASE_URL".to_owned(), _server: None })
+}
+
+/// Starts a server, and connects to it.
+pub(crate) async fn own() -> Result<Database, Box<dyn Error>> {
+    let pool = connections();
     let programs = programs().ok_or(
-        "there is no PostgreSQL here: set DATABASE_URL to that of a database of yours, or install the server \
-         (Debian: apt-get install postgresql; macOS: brew install postgresql)",
+        "there is no PostgreSQL here: install the server (Debian: apt-get install postgresql; macOS: brew install \
+         postgresql), or, without --demo, set DATABASE_URL to that of a database of yours",
     )?;
     let mut server = Server::start(&programs)?;
     let options = PgConnectOptions::new_without_pgpass().socket(server.folder.path()).username("postgres");
@@ -50,6 +53,10 @@ pub(crate) async fn open() -> Result<Database, Box<dyn Error>> {
             Err(error) => return Err(format!("the private PostgreSQL does not start: {error}").into()),
         }
     }
+}
+
+fn connections() -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(32)
 }
 
 /// Where `initdb` and `postgres` are: on the PATH, or where Debian keeps them; the newest.

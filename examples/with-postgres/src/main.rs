@@ -1,8 +1,8 @@
 //! A ledger in PostgreSQL that is credited once: under duplicates, failures, crashes, and connections cut during COMMIT.
 //!
 //! `cargo run -p with-postgres` listens and prints a request to try; `-- --demo` sends two hundred itself, many of which
-//! go wrong, and adds up the balances. The database is that of `DATABASE_URL`; without it, one of its own in a temporary
-//! folder, where PostgreSQL is installed.
+//! go wrong, and adds up the balances. The demonstration has a database of its own in a temporary folder, where PostgreSQL is
+//! installed; without it, that is what there is unless `DATABASE_URL` names another.
 //!
 //! With `WEBHOOKS_INBOX__PROVIDER=sqlite` deliveries are stored first and handled after, with
 //! `WEBHOOKS_IDEMPOTENCY__PROVIDER=redis` several processes share what they remember; the ledger is the same.
@@ -64,14 +64,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if webhooks::cli(std::env::args()).await? {
         return Ok(());
     }
-    let database = database::open().await?;
+    let is_demo = std::env::args().any(|it| it == "--demo");
+    // What is demonstrated must not happen to anybody's data.
+    let database = if is_demo { database::own().await? } else { database::open().await? };
     sqlx::raw_sql(
         "CREATE TABLE IF NOT EXISTS entries (customer text NOT NULL, cents bigint NOT NULL, event text NOT NULL);
          CREATE TABLE IF NOT EXISTS balances (customer text PRIMARY KEY, cents bigint NOT NULL);",
     )
     .execute(&database.pool)
     .await?;
-    if std::env::args().any(|it| it == "--demo") {
+    if is_demo {
         return demo::run(&database.pool).await;
     }
     let webhooks = webhooks::autoconfigure().state(database.pool.clone()).state(Trouble::none()).await?;

@@ -1,17 +1,18 @@
-//! Durations as people write them: `30s`, `1m30s`, `500ms`.
+//! Durations as people write them: `30s`, `5 min`, `1h 30m`, `500ms`. The settings take the same, and numbers without a
+//! unit besides.
 
 use std::time::Duration;
 
-const HELP: &str = "write a whole number and a unit (ms, s, m, min, h, d), as in `30s` or `1m30s`";
+const HELP: &str = "write a whole number and a unit (ms, s, m, min, h, d), as in `30s` or `1h 30m`";
 
 /// Reads a duration: one or several whole numbers, each with its unit; together more than nothing.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration; {HELP}");
     let mut millis = 0_u64;
-    let mut rest = text;
+    let mut rest = text.trim();
     while !rest.is_empty() {
         let (number, after) = split(rest, |c| c.is_ascii_digit());
-        let (unit, after) = split(after, |c| c.is_ascii_alphabetic());
+        let (unit, after) = split(after.trim_start(), |c| c.is_ascii_alphabetic());
         if number.is_empty() {
             return Err(wrong());
         }
@@ -20,10 +21,10 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         millis = part
             .and_then(|part| millis.checked_add(part))
             .ok_or_else(|| format!("the duration `{text}` is too long"))?;
-        rest = after;
+        rest = after.trim_start();
     }
     match millis {
-        _ if text.is_empty() => Err(format!("the duration is empty; {HELP}")),
+        _ if text.trim().is_empty() => Err(format!("the duration is empty; {HELP}")),
         0 => Err(format!("the duration `{text}` is zero; it must be longer")),
         millis => Ok(Duration::from_millis(millis)),
     }
@@ -32,10 +33,10 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 fn unit_millis(unit: &str) -> Option<u64> {
     Some(match unit {
         "ms" => 1,
-        "s" => 1_000,
-        "m" | "min" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
+        "s" | "sec" | "second" | "seconds" => 1_000,
+        "m" | "min" | "minute" | "minutes" => 60_000,
+        "h" | "hour" | "hours" => 3_600_000,
+        "d" | "day" | "days" => 86_400_000,
         _ => return None,
     })
 }
@@ -62,6 +63,10 @@ mod tests {
             ("1m30s", 90_000),
             ("1h2m3s4ms", 3_723_004),
             ("0m1s", 1_000),
+            ("5 min", 300_000),
+            (" 1h 30m ", 5_400_000),
+            ("1 day 2 hours 1 minute 3 seconds", 93_663_000),
+            ("30sec", 30_000),
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
@@ -69,7 +74,8 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "30", "s", "1.5s", "-1s", "30 s", "30sec", "30S", "s30", "1s ", "0s", "0ms0h", "٣s"]
+        for text in
+            ["", " ", "30", "s", "1.5s", "-1s", "1s 30", "30S", "s30", "1 fortnight", "0s", "0ms0h", "٣s"]
         {
             assert!(duration(text).is_err(), "{text}");
         }

@@ -14,7 +14,7 @@ fn a_listener_is_registered_with_everything_that_was_said() {
     assert_expands(
         quote! {
             source = "stripe", event = ["payment_intent.succeeded", "charge.*"], id = "billing::paid",
-            timeout = "1m30s", retry(max_attempts = 8, base = "5s", max = "1h"), order_by = "/customer",
+            timeout = "1m 30s", retry(max_attempts = 8, base = "5s", max = "1h"), order_by = "/customer",
             on_dead = "block", concurrency = 4, on_error = alerts::failed
         },
         quote! {

@@ -62,7 +62,7 @@ async fn carry_out(inbox: &WebhookInbox, command: Command) -> Result<String, Ope
         },
         Command::Explain(event_id) => print::ended(inbox.explain(&event_id).await?),
         Command::Replay(selection) => print::replayed(inbox.replay(selection).await?),
-        Command::Drop(selection) => format!("{} runs dropped.\n", inbox.forget(selection).await?),
+        Command::Drop(selection) => format!("{} runs dropped.\n", inbox.discard(selection).await?),
         Command::Backlog => print::backlog(&inbox.backlog().await?),
     })
 }

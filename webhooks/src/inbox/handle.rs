@@ -102,11 +102,11 @@ impl WebhookInbox {
     ///
     /// # Errors
     /// When the inbox cannot be written.
-    pub async fn forget(&self, selection: Selection) -> Result<u64, OperationError> {
+    pub async fn discard(&self, selection: Selection) -> Result<u64, OperationError> {
         let state = selection.state.or(Some(RunState::Dead));
-        let forgotten = self.inbox.forget(Selection { state, ..selection }).await?;
+        let discarded = self.inbox.discard(Selection { state, ..selection }).await?;
         self.wake.notify_one();
-        Ok(forgotten)
+        Ok(discarded)
     }
 
     /// What is pending and dead, by listener. A listener that this build does not have is among them: its runs wait.

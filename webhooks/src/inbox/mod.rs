@@ -95,7 +95,7 @@ pub(crate) trait Inbox: Send + Sync + 'static {
     fn replay(&self, selection: Selection) -> BoxFuture<'_, Result<Replayed, InboxError>>;
 
     /// Drops the selected runs, whatever their state, and the events that are left without one. How many runs.
-    fn forget(&self, selection: Selection) -> BoxFuture<'_, Result<u64, InboxError>>;
+    fn discard(&self, selection: Selection) -> BoxFuture<'_, Result<u64, InboxError>>;
 
     /// Forgets an event, so that it is handled anew when it is redelivered. `false`: it is not known, or not through yet.
     fn forget_event(&self, key: EventKey) -> BoxFuture<'_, Result<bool, InboxError>>;

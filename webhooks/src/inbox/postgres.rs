@@ -262,7 +262,7 @@ impl Inbox for PostgresInbox {
         })
     }
 
-    fn forget(&self, selection: Selection) -> BoxFuture<'_, Result<u64, InboxError>> {
+    fn discard(&self, selection: Selection) -> BoxFuture<'_, Result<u64, InboxError>> {
         let (selection, turned, options) = (Arc::new(selection), self.turned(), self.options);
         Box::pin(async move {
             let (mut forgotten, mut rest) = (0, Some(Rest::of(&selection)));
@@ -270,7 +270,7 @@ impl Inbox for PostgresInbox {
                 let part = self.ask(|connection| {
                     let selection = Arc::clone(&selection);
                     Box::pin(
-                        async move { change::forget(connection, &selection, from, turned, &options).await },
+                        async move { change::discard(connection, &selection, from, turned, &options).await },
                     )
                 });
                 let (more, left) = part.await?;

@@ -182,13 +182,13 @@ impl Inbox for SqliteInbox {
         })
     }
 
-    fn forget(&self, selection: Selection) -> BoxFuture<'_, Result<u64, InboxError>> {
+    fn discard(&self, selection: Selection) -> BoxFuture<'_, Result<u64, InboxError>> {
         Box::pin(async move {
             let mut forgotten = 0;
             for part in self.parts(&selection).await? {
                 let (selection, now, options) = (selection.clone(), self.now().wall, self.options);
                 let forget = move |desk: &mut writer::Desk| {
-                    Ok(change::forget(desk, &part, &selection, now, &options)?)
+                    Ok(change::discard(desk, &part, &selection, now, &options)?)
                 };
                 forgotten += self.writer.write(forget).await?;
                 tokio::time::sleep(BREATH).await;

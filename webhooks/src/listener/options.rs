@@ -19,7 +19,9 @@ pub struct Retry {
 /// Events with the same value at one place are handled one at a time, in order of arrival. Needs the inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderBy {
-    /// Where the value is in the event's body: a JSON pointer, `/data/object/customer`.
+    /// Where the value is: a JSON pointer, `/data/object/customer`, into the event's body; into its payload where that is
+    /// a part of a batch or a form. Texts and numbers have an order; an event with anything else there, or nothing, is
+    /// handled as if nobody had asked for one.
     pub pointer: &'static str,
     /// What becomes of those behind an event that was given up.
     pub on_dead: OnDead,

@@ -45,7 +45,7 @@ pub(crate) static CLOCK_SKEW: Family<1> = Family::gauge(
 pub(crate) static UNVERIFIED: Family<1> = Family::counter(
     "webhooks_unverified_total",
     &["source"],
-    "Deliveries accepted without a signature: `validator = \"none\"`.",
+    "Deliveries accepted without a signature: `validator = \"none\"`, or a `NoOpSignatureValidator`.",
 );
 pub(crate) static WITHOUT_ID: Family<1> = Family::counter(
     "webhooks_without_id_total",
@@ -66,7 +66,7 @@ pub(crate) static IN_FLIGHT: Family<0> = Family::gauge(
     "webhooks_in_flight",
     Unit::Count,
     &[],
-    "Events that are being handled or stored just now; at `max_in_flight`, more are answered 503.",
+    "Events that are being handled and deliveries that are being stored just now; of either, `max_in_flight` at most.",
 );
 pub(crate) static WAITERS: Family<0> = Family::gauge(
     "webhooks_waiters",

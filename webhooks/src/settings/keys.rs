@@ -20,7 +20,7 @@ pub(super) const SETTINGS: Keys = &[&[
         .or("1 MiB, or the provider's"),
     Key::new("max_buffered", Size, "Memory for bodies that are not verified yet, over all requests.")
         .or("256 MiB"),
-    Key::new("max_in_flight", Count, "How many deliveries are handled at a time; more are answered 503.")
+    Key::new("max_in_flight", Count, "How many events are handled at a time, and how many deliveries are stored at a time; more are answered 503, but the events of one delivery wait for each other.")
         .or("1024"),
     Key::new("head_timeout", Duration, "How long a request's head may take to arrive.").or("5s"),
     Key::new("read_timeout", Duration, "How long a request's body may take to arrive.").or("10s"),
@@ -58,7 +58,7 @@ const IDEMPOTENCY: Keys = &[&[
     Key::new("ttl_seconds", Count, "How long a handled event is remembered, in seconds.")
         .or("86400, or the provider's retries if longer"),
     Key::new("lease", Duration, "How long a claim on an event lasts without renewal; after this, an event whose process was killed can be handled again.").or("30s"),
-    Key::new("wait", Duration, "How long a duplicate waits for the attempt that is under way, before it is answered 503.").or("2s"),
+    Key::new("wait", Duration, "How long a duplicate waits for the attempt that is under way in the same process, before it is answered 503; eight at most wait for one event.").or("2s"),
     Key::new("max_keys", Count, "In memory: how many events are remembered at most.").or("1000000"),
     Key::new(
         "evict_oldest",

@@ -115,14 +115,17 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Whether load balancers should send deliveries here: not once draining began.
+    /// Whether load balancers should send deliveries here: not once draining began, and never with
+    /// `webhooks.enabled = false`.
     pub fn is_ready(&self) -> bool {
         self.processor.is_ready()
     }
 
     /// Shuts down gracefully: unready but accepting for `drain_delay`, then refusing while runs finish within
-    /// `shutdown_grace`, then cancelling what is left and releasing its claims. For those who own the server, at
-    /// SIGTERM or Ctrl-C; [`Webhooks::serve`] does it by itself.
+    /// `shutdown_grace`, then cancelling what is left and releasing its claims, within 5 s. For those who own the server,
+    /// at SIGTERM or Ctrl-C; [`Webhooks::serve`] does it by itself.
+    ///
+    /// `drain_delay` passes even if nothing is under way: balancers need it to notice. In development it may be 0.
     pub async fn drain(&self) {
         self.processor.drain(self.drain_delay, self.shutdown_grace).await;
     }

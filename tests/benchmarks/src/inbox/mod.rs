@@ -44,10 +44,12 @@ async fn run(against: &str, engine: impl Fn(&str) -> Engine) -> Result<(), AnyEr
     println!("|---|---|---|---|---|---|---|");
     acknowledged(engine("ours.db"), engine("bare.db")).await?;
     println!();
-    println!(
-        "| stored and handled, 64 clients | {:.0} per s |\n|---|---|",
-        handled(engine("handled.db")).await?
-    );
+    println!("| stored and handled, 64 clients; listeners | per s | against one listener |\n|---|---|---|");
+    let mut one = None;
+    for idle in [0, 99, 999] {
+        let rate = handled(idle, engine(&format!("handled{idle}.db"))).await?;
+        println!("| {} | {rate:.0} | {:.2} |", idle + 1, rate / *one.get_or_insert(rate));
+    }
     println!();
     println!(
         "| a million old events, swept meanwhile: with, per s | without, per s | ratio | goal |\n|---|---|---|---|"
@@ -81,9 +83,9 @@ async fn acknowledged(ours: Engine, theirs: Engine) -> Result<(), AnyError> {
 }
 
 /// From the first delivery until the last one has been handled.
-async fn handled(engine: Engine) -> Result<f64, AnyError> {
+async fn handled(idle: usize, engine: Engine) -> Result<f64, AnyError> {
     const TOTAL: u64 = 20_000;
-    let service = Service::start(&engine, false).await?;
+    let service = Service::start_beside(idle, &engine, false).await?;
     service.deliver(64, 1_000).await?;
     service.settled().await?;
     let mut rates = Vec::new();

@@ -9,7 +9,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
-use webhooks::{Delivery, Settings, SourceName, State, WebhookProcessor, Webhooks, webhook_listener};
+use webhooks::{
+    Builder, Delivery, Settings, SourceName, State, WebhookEvent, WebhookEventListener, WebhookProcessor,
+    Webhooks, webhook_listener,
+};
 
 use super::Engine;
 use crate::AnyError;
@@ -28,6 +31,27 @@ async fn listen(gate: State<Gate>) {
     drop(gate.0.acquire().await);
 }
 
+/// One of those that hear something else.
+struct Idle(usize);
+
+impl WebhookEventListener for Idle {
+    fn source(&self) -> &str {
+        "hmac"
+    }
+
+    fn id(&self) -> String {
+        format!("idle {}", self.0)
+    }
+
+    fn events(&self) -> Vec<String> {
+        vec![format!("idle.{}", self.0)]
+    }
+
+    async fn handle(&self, _: &WebhookEvent) -> webhooks::Result {
+        Ok(())
+    }
+}
+
 /// A service with an inbox.
 pub(super) struct Service {
     processor: WebhookProcessor,
@@ -40,6 +64,11 @@ impl Service {
     /// Starts one. A busy one has a single worker, which does not come back from its first event: what is measured then
     /// is how fast deliveries are stored.
     pub(super) async fn start(engine: &Engine, busy: bool) -> Result<Self, AnyError> {
+        Self::start_beside(0, engine, busy).await
+    }
+
+    /// Starts one that has so many listeners more, which hear nothing.
+    pub(super) async fn start_beside(idle: usize, engine: &Engine, busy: bool) -> Result<Self, AnyError> {
         let place = match engine {
             Engine::Sqlite(path) => format!("provider = \"sqlite\"\npath = \"{}\"", path.display()),
             Engine::Postgres(url) => format!("provider = \"postgres\"\nurl = \"{url}\""),
@@ -48,13 +77,13 @@ impl Service {
         let settings = format!(
             "[inbox]\n{place}\nconcurrency = {concurrency}\nmax_pending = 100000000\ntimeout = \"1d\""
         );
-        let webhooks = Webhooks::builder()
+        let builder = Webhooks::builder()
             .settings(settings.parse::<Settings>()?)
             .source("hmac", |source| source.secret(SECRET))
             .only(webhooks::listeners![listen])
-            .state(Gate(Semaphore::new(if busy { 0 } else { Semaphore::MAX_PERMITS })))
-            .build()
-            .await?;
+            .state(Gate(Semaphore::new(if busy { 0 } else { Semaphore::MAX_PERMITS })));
+        let webhooks =
+            (0..idle).fold(builder, |builder: Builder, at| builder.listener(Idle(at))).build().await?;
         let body = format!(r#"{{"type":"payment.succeeded","amount":4200,"padding":"{}"}}"#, "x".repeat(960));
         let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())?;
         mac.update(body.as_bytes());

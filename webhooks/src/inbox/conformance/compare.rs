@@ -101,7 +101,7 @@ impl Subject<'_> {
                 assert_eq!(inbox.replay(selection(*which)).await.unwrap(), self.model.replay(*which));
             }
             Step::Forget { which } => {
-                assert_eq!(inbox.forget(selection(*which)).await.unwrap(), self.model.forget(*which));
+                assert_eq!(inbox.discard(selection(*which)).await.unwrap(), self.model.discard(*which));
             }
             Step::ForgetEvent { id } => {
                 let key = entry(&id.to_string(), &[]).key;
@@ -206,7 +206,7 @@ pub(super) fn compare(runtime: &tokio::runtime::Runtime, world: &World, cases: u
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let result = TestRunner::new(config).run(&steps(), |steps| {
         runtime.block_on(async {
-            world.inbox.forget(Selection::new()).await.unwrap();
+            world.inbox.discard(Selection::new()).await.unwrap();
             let mut subject = Subject { world, model: Model::default(), claims: Vec::new() };
             for step in &steps {
                 subject.take(step).await;

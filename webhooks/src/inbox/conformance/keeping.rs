@@ -56,7 +56,7 @@ pub(super) async fn a_body_goes_with_the_last_that_needs_it(world: &World) {
         assert_eq!(body_bytes().await, Some(5), "the dead one has it");
         match way {
             "dropped" => {
-                assert_eq!(world.inbox.forget(Selection::new().event_id(dead)).await.unwrap(), 1);
+                assert_eq!(world.inbox.discard(Selection::new().event_id(dead)).await.unwrap(), 1);
             }
             "forgotten" => {
                 assert!(world.inbox.forget_event(entry(&dead, &[]).key).await.unwrap());

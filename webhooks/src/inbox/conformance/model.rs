@@ -217,7 +217,7 @@ impl Model {
         replayed
     }
 
-    pub(super) fn forget(&mut self, which: Which) -> u64 {
+    pub(super) fn discard(&mut self, which: Which) -> u64 {
         let meant = self.meant(which);
         for (id, listener) in &meant {
             self.events.get_mut(id).unwrap().runs.remove(listener);

@@ -39,7 +39,7 @@ pub(super) async fn events_are_chosen_by_the_time_they_arrived(world: &World) {
     assert_eq!(ids, ["2", "1"], "the latest first, the end not included");
     assert_eq!(world.inbox.replay(between()).await.unwrap().runs, 2);
     assert_eq!(world.ids(&["a"]).await, ["1", "2"]);
-    assert_eq!(world.inbox.forget(Selection::new().before(began + DAY)).await.unwrap(), 1);
+    assert_eq!(world.inbox.discard(Selection::new().before(began + DAY)).await.unwrap(), 1);
 }
 
 /// More than any engine changes in one piece.
@@ -58,8 +58,8 @@ pub(super) async fn many_are_changed_at_once(world: &World) {
     let dead = Selection::new().state(RunState::Dead);
     assert_eq!(world.inbox.replay(dead.clone()).await.unwrap().runs, MANY as u64 - 3);
     assert_eq!(world.inbox.replay(dead).await.unwrap().runs, 0);
-    assert_eq!(world.inbox.forget(Selection::new().limit(3)).await.unwrap(), 3);
-    assert_eq!(world.inbox.forget(Selection::new()).await.unwrap(), MANY as u64 - 3);
+    assert_eq!(world.inbox.discard(Selection::new().limit(3)).await.unwrap(), 3);
+    assert_eq!(world.inbox.discard(Selection::new()).await.unwrap(), MANY as u64 - 3);
     assert!(world.inbox.list(Selection::new()).await.unwrap().is_empty());
     assert!(world.inbox.counts().await.unwrap().is_empty());
 }
@@ -81,10 +81,10 @@ pub(super) async fn what_is_replayed_is_kept_until_it_has_run(world: &World) {
 pub(super) async fn what_is_forgotten_is_gone(world: &World) {
     world.put("1", &[("a", None), ("b", None)]).await;
     let run = world.one("a").await;
-    assert_eq!(world.inbox.forget(Selection::new().listener("a")).await.unwrap(), 1);
+    assert_eq!(world.inbox.discard(Selection::new().listener("a")).await.unwrap(), 1);
     assert!(!world.end(&run, End::Done).await);
     assert_eq!(world.inbox.list(Selection::new()).await.unwrap().len(), 1);
-    assert_eq!(world.inbox.forget(Selection::new()).await.unwrap(), 1);
+    assert_eq!(world.inbox.discard(Selection::new()).await.unwrap(), 1);
     assert!(world.inbox.list(Selection::new()).await.unwrap().is_empty());
     assert_eq!(world.put("1", &[("a", None)]).await, Put::Stored);
 }

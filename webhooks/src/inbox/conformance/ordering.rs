@@ -34,7 +34,7 @@ pub(super) async fn a_dead_head_is_skipped_or_blocks(world: &World) {
     assert_eq!(world.ids(&["skips"]).await, ["2"]);
     assert!(world.blocking("blocks").await.runs.is_empty());
     let dropped = Selection::new().listener("blocks").state(RunState::Dead);
-    assert_eq!(world.inbox.forget(dropped).await.unwrap(), 1);
+    assert_eq!(world.inbox.discard(dropped).await.unwrap(), 1);
     assert_eq!(world.blocking("blocks").await.runs.len(), 1);
 }
 
@@ -95,7 +95,7 @@ pub(super) async fn whoever_is_behind_what_is_gone_goes_on(world: &World) {
     for id in ["1", "2", "3"] {
         world.put(id, &[("a", Some(1))]).await;
     }
-    assert_eq!(world.inbox.forget(Selection::new().event_id("1")).await.unwrap(), 1);
+    assert_eq!(world.inbox.discard(Selection::new().event_id("1")).await.unwrap(), 1);
     let head = world.blocking("a").await.runs.remove(0);
     assert_eq!(head.event.id.as_deref(), Some("2"));
     world.end(&head, failed()).await;

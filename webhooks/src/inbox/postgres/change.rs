@@ -76,7 +76,7 @@ pub(super) async fn replay(
 
 /// Drops the next part of the selected runs, and the events that are left without one. How many runs, and what is left
 /// then.
-pub(super) async fn forget(
+pub(super) async fn discard(
     connection: &mut PgConnection,
     selection: &Selection,
     rest: Rest,

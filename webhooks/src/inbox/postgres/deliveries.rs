@@ -57,7 +57,7 @@ mod tests {
         sqlx::query("SELECT pg_advisory_lock(42)").execute(&mut held).await.unwrap();
         let drop_both = async {
             let (first, second) = (Selection::new().event_id("1"), Selection::new().event_id("2"));
-            tokio::join!(one.forget(first), two.forget(second))
+            tokio::join!(one.discard(first), two.discard(second))
         };
         let open = async {
             let waiting = "SELECT count(*) FROM pg_stat_activity

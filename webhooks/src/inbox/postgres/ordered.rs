@@ -212,7 +212,7 @@ mod tests {
         let disturb = async {
             for number in (0..300_u16).step_by(3) {
                 let event = Selection::new().event_id(number.to_string());
-                processes[2].forget(event.state(RunState::Pending)).await.unwrap();
+                processes[2].discard(event.state(RunState::Pending)).await.unwrap();
                 processes[2].replay(Selection::new().state(RunState::Dead).limit(2)).await.unwrap();
             }
         };
@@ -267,7 +267,7 @@ mod tests {
                 assert_eq!(inbox.replay(second()).await.unwrap().runs, 1);
             }
             let gate = Gate::shut(&fleet, "DELETE").await;
-            let (dropped, settling) = tokio::join!(inbox.forget(second()), async {
+            let (dropped, settling) = tokio::join!(inbox.discard(second()), async {
                 gate.until_waiting(&fleet, 1).await;
                 let settling = inbox.settle(head.fence, End::Done);
                 gate.open_for(&fleet, settling).await

@@ -47,7 +47,7 @@ pub(super) fn replay(desk: &mut Desk, runs: &[i64], selection: &Selection) -> ru
 }
 
 /// Drops these runs, as far as they are selected, and the events that are left without one.
-pub(super) fn forget(
+pub(super) fn discard(
     desk: &mut Desk,
     runs: &[i64],
     selection: &Selection,

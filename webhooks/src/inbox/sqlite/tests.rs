@@ -159,7 +159,7 @@ async fn a_change_asks_again_whether_a_run_is_still_selected() {
     let (now, options) = (opened.inbox.now().wall, opened.inbox.options);
     let change = opened.inbox.writer.write(move |desk| {
         let replayed = change::replay(desk, &runs, &dead)?.runs;
-        Ok(replayed + change::forget(desk, &runs, &dead, now, &options)?)
+        Ok(replayed + change::discard(desk, &runs, &dead, now, &options)?)
     });
     assert_eq!(change.await.unwrap(), 0, "it is pending by now");
 }
@@ -169,7 +169,7 @@ async fn deliveries_do_not_wait_for_an_operator_to_end() {
     let opened = Opened::new();
     opened.put(0..change::PART * 10, None).await;
     opened.end(&opened.claim().await, &failed()).await;
-    let drop_all = Box::pin(opened.inbox.forget(Selection::new()));
+    let drop_all = Box::pin(opened.inbox.discard(Selection::new()));
     let puts = Box::pin(async {
         for id in 10_000..10_005 {
             opened.put([id], None).await;
