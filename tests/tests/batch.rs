@@ -4,7 +4,10 @@ use serde_json::json;
 use support::inside::{Inside, Post, refusal};
 use support::log::Log;
 use support::sign;
-use webhooks::{Builder, Failure, Settings, WebhookEvent, Webhooks};
+use tokio::sync::mpsc;
+use webhooks::{
+    Builder, Delivery, Failure, Settings, SourceName, WebhookEvent, WebhookEventListener, Webhooks,
+};
 
 const PROVIDER: &str = r#"
     [sources.crm]
@@ -297,4 +300,60 @@ async fn batch_false_without_an_id_is_refused() {
     let inside = Inside::with(whole()).await;
     let reply = inside.send(signed(r#"{"events":[]}"#)).await;
     assert_eq!(refusal(&reply), "400 id_missing");
+}
+
+#[tokio::test]
+async fn batch_false_where_only_parts_have_ids_is_known_by_its_body() {
+    let settings =
+        PROVIDER.replace(r#"["@.id", "$.delivery"]"#, r#""@.id""#).parse::<Settings>().expect("TOML");
+    let builder = Webhooks::builder().settings(settings).source("crm", |source| source.batch(false));
+    let inside = Inside::with(builder).await;
+    for post in [of(json!([event("a")])), of(json!([event("a")])), of(json!([event("b")]))] {
+        assert_eq!(inside.send(post).await.status, 200);
+    }
+    assert_eq!(inside.heard().len(), 2);
+    assert_eq!(inside.report("crm").count("duplicate"), 1);
+}
+
+// ---- shutdown ------------------------------------------------------------------------------------------
+
+/// Says that it has begun, and does not end.
+struct Endless(mpsc::UnboundedSender<()>);
+
+impl WebhookEventListener for Endless {
+    fn source(&self) -> &str {
+        "crm"
+    }
+
+    async fn handle(&self, _: &WebhookEvent) -> webhooks::Result {
+        let _ = self.0.send(());
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn parts_that_wait_are_not_begun_after_a_shutdown() {
+    /// Handled side by side.
+    const WIDTH: usize = 16;
+    let at_once = "drain_delay = \"0s\"\nshutdown_grace = \"0s\"\n";
+    let settings = format!("{at_once}{PROVIDER}").parse::<Settings>().expect("TOML");
+    let (begun, mut begins) = mpsc::unbounded_channel();
+    let webhooks =
+        Webhooks::builder().settings(settings).listener(Endless(begun)).build().await.expect("it starts");
+    let handle = webhooks.handle();
+    let parts: Vec<_> = (0..3 * WIDTH).map(|it| event(&it.to_string())).collect();
+    let request = of(parts.into()).into_request();
+    let (head, body) = request.into_parts();
+    let source = SourceName::new("crm").expect("a name");
+    let delivery = Delivery::new(source, body).with_headers(head.headers);
+    let processor = handle.processor().clone();
+    let processing = tokio::spawn(async move { processor.process(delivery).await });
+    for _ in 0..WIDTH {
+        begins.recv().await.expect("a run");
+    }
+
+    handle.drain().await;
+
+    assert_eq!(refusal(&processing.await.expect("no panic")), "503 shutting_down");
+    assert!(begins.try_recv().is_err(), "another part was begun");
 }

@@ -94,3 +94,21 @@ async fn the_content_type_may_have_parameters_and_any_case() {
     let post = sample::slack("command=%2Fdeploy&trigger_id=1.2").with("content-type", content_type);
     assert_eq!(payload_of("slack", post).await.0, "/deploy");
 }
+
+#[tokio::test]
+async fn what_is_expected_may_stand_in_a_form() {
+    let builder = sample::sources(&["twilio", "github"])
+        .source("twilio", |it| it.expect("$.AccountSid", "AC1"))
+        .source("github", |it| it.expect("$.action", "opened"));
+    let inside = Inside::with(builder).await;
+    let form = |action: &str| format!("payload=%7B%22action%22%3A%22{action}%22%7D");
+    let github = |action: &str| sample::github(action, "issues", &form(action)).form();
+    let twilio = |account: &str| sample::twilio(account, &[("AccountSid", account), ("Body", "x")]);
+    for ours in [twilio("AC1"), github("opened")] {
+        assert_eq!(inside.send(ours).await.status, 200);
+    }
+    for theirs in [twilio("AC2"), github("closed")] {
+        assert_eq!(refusal(&inside.send(theirs).await), "401 not_for_us");
+    }
+    assert_eq!(inside.heard().len(), 2);
+}

@@ -257,3 +257,26 @@ async fn a_validator_of_the_users_own() {
     assert_eq!(process(&processor, "partner", with("open sesame"), "{}").await.status, 200);
     assert!(listener.heard()[0].is_verified());
 }
+
+/// One that its user has not thought through.
+struct Careless;
+
+impl SignatureValidator for Careless {
+    async fn validate(&self, delivery: &Delivery) -> Result<Verified, Rejection> {
+        assert!(delivery.headers().contains_key("x-password"), "canary");
+        Ok(Verified::new())
+    }
+}
+
+#[tokio::test]
+async fn a_validator_that_panics_believes_nothing() {
+    let (processor, listener) = processor("partner", Careless).await;
+
+    let reply = process(&processor, "partner", Vec::new(), "{}").await;
+    assert_eq!(refusal(&reply), "503 validator_panicked");
+    assert!(!format!("{reply:?}").contains("canary"));
+    assert!(listener.heard().is_empty());
+
+    let with_password = vec![("x-password", "any".to_owned())];
+    assert_eq!(process(&processor, "partner", with_password, r#"{"type": "a"}"#).await.status, 200);
+}

@@ -75,10 +75,12 @@ fn a_variable_that_is_no_text_is_a_problem_if_it_is_ours() {
     let address = format!("127.0.0.1:{}", free_port());
     let no_text = OsStr::from_bytes(b"canary\xff");
     let program = Program::built("with-axum").current_dir(folder.path()).env("ADDRESS", address);
-    let program = program.env("WEBHOOKS_HTTP__PATH", no_text).env("ELSEWHERE", no_text).start();
+    let program = program.env("WEBHOOKS_HTTP__PATH", no_text).env("ELSEWHERE", no_text);
+    let program = program.env("WEBHOOKS_PROFILE", no_text).start();
     assert!(!program.wait(PATIENCE).success(), "it started");
     let told = program.stderr().to_the_end().join("\n");
     assert!(told.contains("the variable WEBHOOKS_HTTP__PATH is not UTF-8"), "{told}");
+    assert!(told.contains("the variable WEBHOOKS_PROFILE is not UTF-8"), "{told}");
     assert!(!told.contains("ELSEWHERE") && !told.contains("canary"), "{told}");
 }
 
@@ -285,5 +287,15 @@ async fn disabled_webhooks_assemble_nothing_and_answer_503() {
         let answer = router.call(request).await.expect("infallible");
         assert_eq!(answer.status(), 503, "{target}");
         assert_eq!(answer.headers()["retry-after"], "60");
+    }
+}
+
+#[test]
+fn a_profile_that_is_no_part_of_a_files_name_is_a_problem() {
+    let folder = folder(&[("webhooks.toml", FILE)]);
+    for profile in ["eu/production", "../production", "eu\\production"] {
+        let refusal = Receiver::refusal(folder.path(), &[("WEBHOOKS_PROFILE", profile)]);
+        let what = "the variable WEBHOOKS_PROFILE is no part of a file's name\n    help: write a word";
+        assert!(refusal.contains(what), "{refusal}");
     }
 }

@@ -203,3 +203,48 @@ async fn a_body_that_does_not_fit_into_all_there_is_room_for_is_warned_of() {
     assert_eq!(found, [one]);
     assert!(!warnings(&settings("25 MiB")).await.iter().any(|it| it.contains("max_buffered")));
 }
+
+#[tokio::test]
+async fn a_server_that_is_not_used_is_warned_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("inbox.db");
+    let source = "[webhooks.sources.hmac]\nsecret = \"hush\"\n";
+    let inbox = format!(
+        "[webhooks.inbox]\nprovider = \"sqlite\"\npath = \"{}\"\nurl = \"postgres://nobody@127.0.0.1/x\"\n{source}",
+        path.display()
+    );
+    let found = warnings(&inbox).await.join("\n");
+    let what = "`webhooks.inbox.url` in webhooks.toml is not used: the inbox is a SQLite file\n    help: write \
+                `provider = \"postgres\"`, or remove it";
+    assert!(found.contains(what), "{found}");
+    let redis = |provider: &str| {
+        format!("[webhooks.idempotency]\n{provider}redis.url = \"redis://127.0.0.1:1\"\n{source}")
+    };
+    let found = warnings(&redis("")).await.join("\n");
+    let what = "`webhooks.idempotency.redis` in webhooks.toml is not used: claims are kept in memory\n    help: write \
+                `provider = \"redis\"` in [webhooks.idempotency], or remove it";
+    assert!(found.contains(what), "{found}");
+    // Chosen by name, it is meant so: a profile may lay it over a server.
+    let found = warnings(&redis("provider = \"in-memory\"\n")).await.join("\n");
+    assert!(!found.contains("is not used"), "{found}");
+}
+
+#[webhook_listener(source = "line", event = "message")]
+async fn on_message() {}
+
+#[tokio::test]
+async fn types_that_no_whole_batch_has_are_warned_of() {
+    let told = async |batch: bool| {
+        let file =
+            SettingsFile::of(&format!("[webhooks.sources.line]\nsecret = \"hush\"\nbatch = {batch}\n"));
+        let found = file.warnings(file.builder().listeners(webhooks::listeners![on_message])).await;
+        found.into_iter().filter(|it| it.contains("on_message")).collect::<Vec<_>>()
+    };
+    let found = told(false).await.join("\n");
+    assert!(
+        found.contains("listens to `message`, but [webhooks.sources.line] in webhooks.toml has `batch = false`: all of its events have the type `batch`"),
+        "{found}"
+    );
+    assert!(found.contains("help: listen to `batch`, or remove `batch = false`"), "{found}");
+    assert_eq!(told(true).await, [""; 0]);
+}

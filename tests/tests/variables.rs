@@ -140,3 +140,22 @@ async fn an_empty_variable_overrides_no_secret_silently() {
     let what = "the environment variable WEBHOOKS_SOURCES__HMAC__SECRET: is set, but empty";
     assert!(refusal.contains(what), "{refusal}");
 }
+
+/// Header names have hyphens, and variables have none.
+#[tokio::test]
+async fn a_variable_may_say_what_a_header_must_be() {
+    let folder = folder(&[]);
+    let variables = [
+        ("WEBHOOKS_SOURCES__BILLING__PROVIDER", "hmac"),
+        ("WEBHOOKS_SOURCES__BILLING__SECRET", "hush"),
+        ("WEBHOOKS_SOURCES__BILLING__EXPECT__X_TOPIC", "ours"),
+    ];
+    let receiver = Receiver::start(folder.path(), &variables);
+    receiver.process.wait_until_listening(receiver.address);
+    let body = br#"{"type":"test"}"#;
+    for (topic, status) in [("ours", 200), ("theirs", 401)] {
+        let request = Request::post("/webhooks/billing").headers(sign::hmac("hush", topic, body));
+        let response = request.header("X-Topic", topic).body(body).send(receiver.address).await;
+        assert_eq!(response.expect("an answer").status, status, "{topic}");
+    }
+}

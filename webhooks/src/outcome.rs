@@ -107,7 +107,9 @@ impl Outcome {
         match self {
             Self::Handled | Self::Stored | Self::Duplicate | Self::Ignored | Self::Dead => StatusCode::OK,
             Self::Challenge(reply) => reply.status,
-            Self::Rejected(Rejection::KeysUnavailable) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Rejected(Rejection::KeysUnavailable | Rejection::ValidatorPanicked) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Rejected(Rejection::BodyAmbiguous) => StatusCode::BAD_REQUEST,
             Self::Rejected(_) => StatusCode::UNAUTHORIZED,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
@@ -185,7 +187,9 @@ impl Outcome {
             Self::StoreUnavailable
             | Self::StoreFull
             | Self::ShuttingDown
-            | Self::Rejected(Rejection::KeysUnavailable) => Some(Duration::from_secs(10)),
+            | Self::Rejected(Rejection::KeysUnavailable | Rejection::ValidatorPanicked) => {
+                Some(Duration::from_secs(10))
+            }
             Self::Disabled => Some(Duration::from_secs(60)),
             _ => None,
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// Why a delivery was not believed. Answered with 401, or what its provider wants to see instead; but for
-/// [`Rejection::KeysUnavailable`] (503) and [`Rejection::BodyAmbiguous`] (400).
+/// [`Rejection::KeysUnavailable`] and [`Rejection::ValidatorPanicked`] (503), and [`Rejection::BodyAmbiguous`] (400).
 ///
 /// The text of a rejection never contains bytes of the request or of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +40,13 @@ pub enum Rejection {
     BodyAmbiguous,
     /// The keys to verify with could not be fetched just now: answered with 503, so that it is sent again.
     KeysUnavailable,
+    /// The source's validator in code panicked: answered with 503, so that it is sent again.
+    ValidatorPanicked,
 }
 
 impl Rejection {
     /// Every code that [`code`](Self::code) can return, in a fixed order.
-    pub(crate) const CODES: [&'static str; 12] = [
+    pub(crate) const CODES: [&'static str; 13] = [
         "signature_missing",
         "signature_malformed",
         "signature_mismatch",
@@ -57,6 +59,7 @@ impl Rejection {
         "token_reused",
         "body_ambiguous",
         "keys_unavailable",
+        "validator_panicked",
     ];
 
     /// The reason code that the response body and the log line carry.
@@ -78,6 +81,7 @@ impl Rejection {
             Self::TokenReused => 9,
             Self::BodyAmbiguous => 10,
             Self::KeysUnavailable => 11,
+            Self::ValidatorPanicked => 12,
         }
     }
 }
@@ -99,6 +103,7 @@ impl fmt::Display for Rejection {
             Self::TokenReused => f.write_str("a one-time token came again with another body"),
             Self::BodyAmbiguous => f.write_str("the body has the same key twice where it is vouched for"),
             Self::KeysUnavailable => f.write_str("the keys to verify with could not be fetched"),
+            Self::ValidatorPanicked => f.write_str("the source's validator panicked"),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! One configured source, ready to receive: what it lets in, whom it believes, what it makes of it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use sha2::{Digest as _, Sha256};
@@ -160,10 +162,10 @@ impl Source {
             Verification::Scheme(verifier) => verifier.verify(delivery)?,
             Verification::Filed(keys) => keys.current().verifier.verify(delivery)?,
             Verification::Awaited(awaited) => awaited.verifier()?.verify(delivery)?,
-            Verification::Validator(validator) => validator.validate_boxed(delivery).await?,
+            Verification::Validator(validator) => ask(&**validator, delivery).await?,
             Verification::Unsigned => Verified::unsigned(),
         };
-        self.expected.check(delivery)?;
+        self.expected.check(delivery, |it| self.identity.json(it))?;
         if verified.is_signed() {
             self.stats.verified(delivery.received_at());
         } else {
@@ -330,4 +332,9 @@ impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
     }
+}
+/// Asks a validator in code. What it sees is a stranger's, and what it does the user's: should it panic, nothing is believed.
+async fn ask(validator: &dyn DynSignatureValidator, delivery: &Delivery) -> Result<Verified, Rejection> {
+    let asked = AssertUnwindSafe(async { validator.validate_boxed(delivery).await }).catch_unwind();
+    asked.await.unwrap_or(Err(Rejection::ValidatorPanicked))
 }

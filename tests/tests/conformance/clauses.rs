@@ -187,6 +187,22 @@ pub(crate) async fn a_renewal_for_longer_than_the_retention_keeps_the_record(wor
     assert!(settle(world, &key, grant.token, &completed()).await);
 }
 
+/// Nobody need remember how long is too long.
+pub(crate) async fn the_longest_times_are_no_mistake(world: &impl World) {
+    world.pass(DAY);
+    let (key, store) = (key("1"), world.store());
+    let terms = ClaimTerms::new(Duration::MAX, Duration::MAX);
+    let Claim::Granted(grant) = store.claim(&key, &terms).await.expect("the store answers") else {
+        panic!("a grant was due")
+    };
+    busy(world, &key).await;
+    assert!(store.renew(&key, grant.token, Duration::MAX).await.expect("the store answers"));
+    let settlement = Settlement { retention: Duration::MAX, ..completed() };
+    assert!(settle(world, &key, grant.token, &settlement).await);
+    world.pass(DAY);
+    assert_eq!(claim(world, &key).await, Claim::Completed);
+}
+
 pub(crate) async fn recorded_listeners_outlive_their_attempt(world: &impl World) {
     let key = key("1");
     let grant = granted(world, &key).await;

@@ -81,6 +81,7 @@ every_store_keeps!(
     a_renewed_claim_is_not_forgotten,
     the_longer_of_lease_and_retention_counts,
     a_renewal_for_longer_than_the_retention_keeps_the_record,
+    the_longest_times_are_no_mistake,
     recorded_listeners_outlive_their_attempt,
     three_attempts_that_never_settle_make_a_key_dead,
     a_settled_attempt_starts_the_count_again,

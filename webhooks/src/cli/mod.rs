@@ -69,7 +69,7 @@ async fn carry_out(inbox: &WebhookInbox, command: Command) -> Result<String, Ope
 
 async fn open() -> Result<WebhookInbox, Error> {
     let problems = Problems::default();
-    let config = Config::read(&settings::from_surroundings(&problems), &problems);
+    let config = Config::read(&settings::from_surroundings(std::iter::empty(), &problems), &problems);
     let inbox = match &config.inbox {
         Some(inbox) => startup::open_inbox(inbox, &Clock::default(), &problems).await,
         None if problems.is_empty() => {

@@ -141,7 +141,7 @@ impl Inbox for SqliteInbox {
     }
 
     fn renew(&self, fence: Fence, lease: Duration) -> BoxFuture<'_, Result<bool, InboxError>> {
-        let until = self.clock.monotonic() + lease;
+        let until = self.clock.monotonic().saturating_add(lease);
         Box::pin(std::future::ready(Ok(self.leases.renew(fence, until))))
     }
 

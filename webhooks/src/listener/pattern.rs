@@ -1,5 +1,7 @@
 //! Which event types a listener hears.
 
+use std::fmt;
+
 /// `"a.b"` is exactly that type; `"a.*"` is `a` and everything under it; `"*"` is every type. The separator before
 /// the `*` may be `.`, `/` or `:`, for providers write `orders/create` and `user:created` too.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,6 +45,27 @@ impl EventPattern {
                 Ok(Self::Under { parent: stem[..at].to_owned(), separator })
             }
             _ => Err("the `*` at the end follows a `.`, `/` or `:`"),
+        }
+    }
+
+    /// Whether events of this type are meant.
+    pub(crate) fn hears(&self, event_type: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exactly(exact) => exact == event_type,
+            Self::Under { parent, separator } => event_type
+                .strip_prefix(parent.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(*separator)),
+        }
+    }
+}
+
+impl fmt::Display for EventPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Exactly(exact) => f.write_str(exact),
+            Self::Under { parent, separator } => write!(f, "{parent}{separator}*"),
         }
     }
 }

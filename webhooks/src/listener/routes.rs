@@ -114,17 +114,6 @@ mod tests {
         }
     }
 
-    /// What the patterns mean, word for word: the routes must come to the same.
-    fn hears(pattern: &EventPattern, event_type: &str) -> bool {
-        match pattern {
-            EventPattern::Any => true,
-            EventPattern::Exactly(exact) => exact == event_type,
-            EventPattern::Under { parent, separator } => event_type
-                .strip_prefix(parent.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(*separator)),
-        }
-    }
-
     fn listener(source: Option<&str>, events: &[&str]) -> Listener {
         let events: Vec<_> = events.iter().map(|it| EventPattern::parse(it).unwrap()).collect();
         let declared = Declaration {
@@ -161,7 +150,7 @@ mod tests {
         ] {
             let asked: Vec<_> = listeners
                 .iter()
-                .filter(|it| it.declared.events.iter().any(|pattern| hears(pattern, event)))
+                .filter(|it| it.declared.events.iter().any(|pattern| pattern.hears(event)))
                 .map(|it| it.id.clone())
                 .collect();
             let found: Vec<_> = routes.audience(event).iter().map(|it| it.id.clone()).collect();

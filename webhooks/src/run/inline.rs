@@ -16,7 +16,7 @@ use super::runner;
 use super::single_flight::{Role, SingleFlight};
 use super::verdict::{RetryPolicy, verdict};
 use crate::event::{NewEvent, WebhookEvent};
-use crate::life::Life;
+use crate::life::{Life, Phase};
 use crate::listener::audience::Audience;
 use crate::listener::bound::Listener;
 use crate::metrics::{self, Gauge, Hold};
@@ -131,6 +131,9 @@ impl Inline {
 
     async fn claim(&self, key: &EventKey, job: Job, turn: Turn) -> Outcome {
         let Some(_permit) = self.permit(turn).await else { return Outcome::Overloaded };
+        if self.life.phase() == Phase::Cancelled {
+            return Outcome::ShuttingDown;
+        }
         let asked_at = Instant::now();
         let terms = ClaimTerms::new(self.options.lease, job.retention);
         match self.store.claim(key, &terms).await {
@@ -295,6 +298,9 @@ impl Inline {
 
     async fn run_without_claim(&self, job: Job, turn: Turn) -> Outcome {
         let Some(_permit) = self.permit(turn).await else { return Outcome::Overloaded };
+        if self.life.phase() == Phase::Cancelled {
+            return Outcome::ShuttingDown;
+        }
         job.stats.without_id.increment();
         let event = job.event.claimed(1);
         let mut ledger = Ledger::new(Vec::new());

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::example::Example;
 use super::expect::Expectations;
+use super::identity::Identity;
 use super::json::{self, Extract, JsonPath};
 use super::provider::{KeyOwner, Provider};
 use super::sample::Sample;
@@ -71,8 +72,13 @@ impl Sample {
     }
 
     /// The same request, which says what is expected of it.
-    pub(crate) fn expected(mut self, expected: &Expectations) -> Option<Self> {
-        expected.fulfil(&mut self.headers, &mut self.body)?;
+    pub(crate) fn expected(mut self, identity: &Identity, expected: &Expectations) -> Option<Self> {
+        for (name, value) in expected.headers() {
+            self.headers.insert(name, value.parse().ok()?);
+        }
+        if expected.names_paths() {
+            self.body = identity.expected(&self.delivery()?, expected)?;
+        }
         Some(self)
     }
 }

@@ -1,6 +1,9 @@
 //! What a delivery must say so that it is meant for this source: for vendors that sign for all of their customers with
 //! one key.
 
+use std::borrow::Cow;
+
+use bytes::Bytes;
 use http::HeaderName;
 
 use super::json::{self, Extract};
@@ -9,7 +12,7 @@ use super::request::single;
 use super::signature::SignatureScheme;
 use crate::delivery::Delivery;
 use crate::document::TableReader;
-use crate::rejection::Rejection;
+use crate::rejection::{Malformed, Rejection};
 
 /// Facts that must all hold of a verified delivery.
 #[derive(Debug, Clone, Default)]
@@ -66,15 +69,23 @@ impl Expectations {
         !self.claims.is_empty()
     }
 
-    /// Has a request say what is expected of it.
+    /// Whether the body has a say.
     #[cfg(feature = "test-util")]
-    pub(super) fn fulfil(&self, headers: &mut http::HeaderMap, body: &mut bytes::Bytes) -> Option<()> {
-        for (name, value) in &self.headers {
-            headers.insert(name, value.parse().ok()?);
-        }
+    pub(super) fn names_paths(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
+    /// The headers that a request needs to say what is expected of it.
+    #[cfg(feature = "test-util")]
+    pub(super) fn headers(&self) -> &[(HeaderName, String)] {
+        &self.headers
+    }
+
+    /// Has the JSON of a request's body say what is expected of it.
+    #[cfg(feature = "test-util")]
+    pub(super) fn fulfil(&self, mut json_text: String) -> Option<String> {
         for (path, expected) in self.paths.iter().zip(&self.values) {
-            let text = std::str::from_utf8(body).ok()?;
-            let found = Extract::new([path]).read(body).ok()?.into_iter().flatten().next();
+            let found = Extract::new([path]).read(json_text.as_bytes()).ok()?.into_iter().flatten().next();
             if found.and_then(json::text).is_some_and(|it| it == *expected) {
                 continue;
             }
@@ -82,9 +93,9 @@ impl Expectations {
             let is_number =
                 found.is_some_and(|it| it.parse::<f64>().is_ok()) && expected.parse::<f64>().is_ok();
             let value = if is_number { expected.clone() } else { json::quoted(expected) };
-            *body = json::put(text, path, &value)?.into();
+            json_text = json::put(&json_text, path, &value)?;
         }
-        Some(())
+        Some(json_text)
     }
 
     /// Expects something more: at a path, or of a token (`"claim.aud"`).
@@ -122,8 +133,13 @@ impl Expectations {
         self.claims.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether the delivery is meant for this source.
-    pub(crate) fn check(&self, delivery: &Delivery) -> Result<(), Rejection> {
+    /// Whether the delivery, whose body is this JSON, is meant for this source. A form is not looked into unless it has a
+    /// say.
+    pub(crate) fn check<'d>(
+        &self,
+        delivery: &'d Delivery,
+        json: impl FnOnce(&'d Delivery) -> Result<Cow<'d, Bytes>, Malformed>,
+    ) -> Result<(), Rejection> {
         for (name, expected) in &self.headers {
             if single(delivery.headers(), name)?.is_none_or(|it| it != expected.as_str()) {
                 return Err(Rejection::NotForUs);
@@ -132,7 +148,8 @@ impl Expectations {
         if self.values.is_empty() {
             return Ok(());
         }
-        let found = self.extract.read(delivery.body()).map_err(|_| Rejection::NotForUs)?;
+        let text = json(delivery).map_err(|_| Rejection::NotForUs)?;
+        let found = self.extract.read(&text).map_err(|_| Rejection::NotForUs)?;
         let says = |(raw, expected): (Option<&str>, &String)| {
             raw.and_then(json::text).is_some_and(|it| it == *expected)
         };

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::expect::Expectations;
 #[cfg(feature = "fetch")]
 use super::fetched::{Recipient, VendorKey};
+use super::identity::Identity;
 use super::provider::Provider;
 use super::sample::Sample;
 use super::signature::{BindOptions, PrivateKey, RsaKeys, SecretProblem, Verifier};
@@ -113,6 +114,7 @@ pub(crate) struct Signer {
     key: ProviderKey,
     /// Bound to the key, or to the public one that belongs to it. `None`: the vendor's is fetched.
     verifier: Option<Verifier>,
+    identity: Identity,
     expected: Expectations,
 }
 
@@ -129,12 +131,17 @@ impl Signer {
             Some(_) => None,
             None => Some(provider.bind(&secrets, options)?),
         };
-        Ok(Self { key: key.clone(), verifier, expected: expected.clone() })
+        Ok(Self {
+            key: key.clone(),
+            verifier,
+            identity: provider.identity.clone(),
+            expected: expected.clone(),
+        })
     }
 
     /// The request, signed; `None` if it lacks what is signed, or only another key can sign it.
     pub(crate) fn sign(&self, request: Sample, at: SystemTime, id: &str) -> Option<Sample> {
-        let request = request.expected(&self.expected)?;
+        let request = request.expected(&self.identity, &self.expected)?;
         let delivery = request.delivery()?;
         let signed = match (&*self.key.0, &self.verifier) {
             (Kind::Private(key), Some(verifier)) => verifier.sign_privately(key, &delivery, at, id)?,

@@ -1,5 +1,6 @@
 //! Typed settings. Reading them is checking them: what comes out of here needs no further check.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::Settings;
@@ -28,7 +29,6 @@ pub(crate) struct Config {
     pub(crate) source_names: Vec<String>,
 }
 
-#[derive(Debug)]
 pub(crate) struct HttpConfig {
     /// `host:port`.
     pub(crate) bind: String,
@@ -166,6 +166,16 @@ impl InlineConfig {
     }
 }
 
+/// Without the public URL, which may hold a password: some vendors sign the URL with it.
+impl fmt::Debug for HttpConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpConfig")
+            .field("bind", &self.bind)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
 impl IdempotencyConfig {
     fn read(root: &TableReader<'_>) -> Self {
         let mut config = Self {
@@ -201,6 +211,12 @@ impl IdempotencyConfig {
         }
         config.evict_oldest = table.boolean("evict_oldest").unwrap_or(false);
         if let Some(redis) = table.table("redis") {
+            if !table.has("provider") {
+                table.problems().warn(
+                    format!("{} is not used: claims are kept in memory", table.place("redis")),
+                    "write `provider = \"redis\"` in [webhooks.idempotency], or remove it",
+                );
+            }
             config.redis_url = redis.string("url").unwrap_or(config.redis_url);
             redis.finish();
         }
@@ -260,4 +276,18 @@ pub(super) fn read_public_url(table: &TableReader<'_>) -> Option<String> {
         return None;
     }
     Some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_a_public_url_is_not_shown() {
+        let settings = "http.public_url = \"https://us:canary@h\"".parse::<Settings>().unwrap();
+        let problems = Problems::default();
+        let config = Config::read(&settings, &problems);
+        assert!(problems.is_empty() && config.http.public_url.is_some());
+        assert!(!format!("{:?}", config.http).contains("canary"));
+    }
 }

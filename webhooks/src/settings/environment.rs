@@ -19,7 +19,7 @@ const NOT_SETTINGS: [&str; 3] = ["CONFIG", "PROFILE", "VECTORS"];
 ///
 /// `written` is what stands under `webhooks` already. A variable's name has no hyphen and no small letter, so that it
 /// names a key that is written there with them too: `stripe-eu` is `STRIPE_EU`. A source that is not there may be one of
-/// the catalogue's: `LEMON_SQUEEZY`.
+/// the catalogue's: `LEMON_SQUEEZY`. What is expected of a header stands under the header's name, `X_SHOP_DOMAIN`.
 pub(super) fn settings(variables: impl Iterator<Item = (String, String)>, written: &Dict) -> Strings {
     let mut dict = Dict::new();
     for (name, value) in variables {
@@ -31,6 +31,15 @@ pub(super) fn settings(variables: impl Iterator<Item = (String, String)>, writte
             let sources = written.get("sources").and_then(Value::as_dict);
             let known = as_written(source, sources).or_else(|| alike(source, catalogue::names()));
             *source = known.unwrap_or(source).to_owned();
+            if let [_, source, table, header] = path.as_mut_slice()
+                && table == "expect"
+            {
+                // Neither a path nor a claim can be a variable's name, and headers have hyphens.
+                let expected = sources.and_then(|it| it.get(source)).and_then(Value::as_dict);
+                let expected = expected.and_then(|it| it.get("expect")).and_then(Value::as_dict);
+                *header =
+                    as_written(header, expected).map_or_else(|| header.replace('_', "-"), str::to_owned);
+            }
         }
         insert(&mut dict, &path, value, Some(written));
     }

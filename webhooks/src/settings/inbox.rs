@@ -84,7 +84,15 @@ impl InboxKind {
         }
         match table.one_of("provider", &[("none", 0), ("sqlite", 1), ("postgres", 2)])? {
             0 => None,
-            1 => Some(Self::Sqlite { path }),
+            1 => {
+                if url.is_some() {
+                    table.problems().warn(
+                        format!("{} is not used: the inbox is a SQLite file", table.place("url")),
+                        "write `provider = \"postgres\"`, or remove it",
+                    );
+                }
+                Some(Self::Sqlite { path })
+            }
             _ => {
                 if url.is_none() && !table.has("url") {
                     let help = "write \"postgres://user@host/database\", or set WEBHOOKS_INBOX__URL";

@@ -1,5 +1,6 @@
 //! From figment to the tree, and from figment's errors to problems with places.
 
+use std::env::VarError;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -16,25 +17,64 @@ const DEFAULT_FILE: &str = "webhooks.toml";
 /// Loads what surrounds the process: the file and the environment.
 ///
 /// `WEBHOOKS_PROFILE=production` lays `webhooks.production.toml` over `webhooks.toml`.
-pub(crate) fn from_surroundings(problems: &Problems) -> Settings {
-    let named = std::env::var("WEBHOOKS_CONFIG").ok().filter(|it| !it.is_empty());
+/// A variable's name has no hyphen: `sources` are those that are named in code, and may be meant.
+pub(crate) fn from_surroundings<'s>(sources: impl Iterator<Item = &'s str>, problems: &Problems) -> Settings {
+    let named = surrounding("WEBHOOKS_CONFIG", problems);
     let file = named.clone().unwrap_or_else(|| DEFAULT_FILE.to_owned());
     let mut figment = Figment::new();
     if let Some(toml) = read_file(&file, named.as_deref().map(|_| "WEBHOOKS_CONFIG"), problems) {
         figment = figment.merge(toml);
     }
-    if let Some(profile) = std::env::var("WEBHOOKS_PROFILE").ok().filter(|it| !it.is_empty()) {
+    if let Some(profile) = surrounding("WEBHOOKS_PROFILE", problems).filter(|it| is_profile(it, problems)) {
         let overlay = Path::new(&file).with_extension(format!("{profile}.toml"));
         if let Some(toml) = read_file(&overlay.to_string_lossy(), Some("WEBHOOKS_PROFILE"), problems) {
             figment = figment.merge(toml);
         }
     }
-    let written = match figment.find_value("webhooks") {
+    let mut written = match figment.find_value("webhooks") {
         Ok(FigmentValue::Dict(_, dict)) => dict,
         _ => Dict::new(),
     };
+    add_sources(&mut written, sources);
     let variables = std::env::vars_os().filter_map(|it| legible(it, problems));
     from_figment(&figment.merge(environment::settings(variables, &written)), problems)
+}
+
+fn add_sources<'s>(written: &mut Dict, sources: impl Iterator<Item = &'s str>) {
+    let mut sources = sources.peekable();
+    if sources.peek().is_none() {
+        return;
+    }
+    let table = written.entry("sources".to_owned()).or_insert_with(|| FigmentValue::from(Dict::new()));
+    if let FigmentValue::Dict(_, table) = table {
+        for source in sources {
+            table.entry(source.to_owned()).or_insert_with(|| FigmentValue::from(Dict::new()));
+        }
+    }
+}
+
+/// What a variable says that is no setting; `None` if it is empty.
+fn surrounding(name: &str, problems: &Problems) -> Option<String> {
+    match std::env::var(name) {
+        Ok(text) => Some(text).filter(|it| !it.is_empty()),
+        Err(VarError::NotPresent) => None,
+        Err(VarError::NotUnicode(_)) => {
+            problems.add(format!("the variable {name} is not UTF-8"), "write it as UTF-8, or unset it");
+            None
+        }
+    }
+}
+
+/// Whether a profile can be a part of a file's name.
+fn is_profile(profile: &str, problems: &Problems) -> bool {
+    let is_sound = !profile.contains(['/', '\\', '\0']);
+    if !is_sound {
+        problems.add(
+            "the variable WEBHOOKS_PROFILE is no part of a file's name",
+            "write a word, such as `production` for `webhooks.production.toml`",
+        );
+    }
+    is_sound
 }
 
 /// A variable as text. One of ours that is none is a problem; others are nobody's concern here.
@@ -173,4 +213,19 @@ fn without_quotations(text: &str) -> String {
         shown.push_str(if index % 2 == 0 { piece } else { "…" });
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_finds_the_source_that_is_named_in_code() {
+        let mut written = Dict::new();
+        add_sources(&mut written, ["stripe-eu"].into_iter());
+        let variable = ("WEBHOOKS_SOURCES__STRIPE_EU__SECRET".to_owned(), "hush".to_owned());
+        let figment = Figment::new().merge(environment::settings(std::iter::once(variable), &written));
+        assert!(figment.find_value("webhooks.sources.stripe-eu.secret").is_ok());
+        assert!(figment.find_value("webhooks.sources.stripe_eu").is_err());
+    }
 }

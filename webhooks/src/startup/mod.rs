@@ -234,7 +234,9 @@ impl Builder {
     pub async fn build(mut self) -> Result<Webhooks, Error> {
         let problems = Problems::default();
         let mut settings = match self.base {
-            Base::Nothing if self.surroundings => settings::from_surroundings(&problems),
+            Base::Nothing if self.surroundings => {
+                settings::from_surroundings(sources_of(&self.overlay), &problems)
+            }
             Base::Nothing => Settings::default(),
             Base::Settings(settings) => settings,
             Base::Figment(figment) => settings::from_figment(&figment, &problems),
@@ -273,6 +275,15 @@ impl Builder {
         merge(&mut self.overlay, Table::from([("http".to_owned(), in_code(Value::Table(http)))]));
         self
     }
+}
+
+/// The sources that are named in code.
+fn sources_of(overlay: &Table) -> impl Iterator<Item = &str> {
+    let sources = overlay.get("sources").and_then(|it| match &it.value {
+        Value::Table(sources) => Some(sources),
+        _ => None,
+    });
+    sources.into_iter().flat_map(|it| it.keys().map(String::as_str))
 }
 
 impl IntoFuture for Builder {

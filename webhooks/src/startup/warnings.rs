@@ -118,25 +118,39 @@ fn tolerance(source: &SourceConfig, problems: &Problems) {
     problems.warn(format!("{}: `tolerance_seconds` does nothing here: {why}", source.place), "remove it");
 }
 
+/// Notes event names that no batch has which is taken as one event, where only its elements have types.
+fn whole_batches(source: &SourceConfig, listener: &Listener, problems: &Problems) {
+    let identity = source.provider.identity.without_batch();
+    let Some(only) = identity.only_type() else { return };
+    for pattern in listener.declared.events.iter().filter(|it| !it.hears(only)) {
+        problems.warn(
+            format!(
+                "listener {} listens to `{pattern}`, but {} has `batch = false`: all of its events have the type `{only}`",
+                listener.declared.label, source.place
+            ),
+            format!("listen to `{only}`, or remove `batch = false`"),
+        );
+    }
+}
+
 /// Notes event names that the provider's list does not contain, where there is a list.
 fn event_names(source: &SourceConfig, listener: &Listener, problems: &Problems) {
+    if !source.batch && source.provider.identity.is_batch() {
+        return whole_batches(source, listener, problems);
+    }
     let known = &source.provider.events;
     if known.is_empty() {
         return;
     }
     for pattern in &listener.declared.events {
-        let (shown, matches) = match pattern {
-            EventPattern::Any => continue,
-            EventPattern::Exactly(name) => (name.clone(), source.provider.knows(name)),
-            EventPattern::Under { parent, separator } => {
-                let stem = format!("{parent}{separator}");
-                let matches = known.iter().any(|it| it == parent || it.starts_with(&stem));
-                (format!("{stem}*"), matches)
-            }
+        let is_listed = match pattern {
+            EventPattern::Exactly(name) => source.provider.knows(name),
+            EventPattern::Any | EventPattern::Under { .. } => known.iter().any(|it| pattern.hears(it)),
         };
-        if matches {
+        if is_listed {
             continue;
         }
+        let shown = pattern.to_string();
         let what = format!(
             "listener {} listens to `{shown}`, which {} does not list",
             listener.declared.label, source.provider.title

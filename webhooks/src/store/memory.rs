@@ -214,7 +214,7 @@ impl WebhookEventStore for InMemoryWebhookEventStore {
                 active.settle(standing, settlement.settled.clone());
                 shard.active.keep(short, settlement.retention, now);
             }
-            _ => shard.complete(short, settlement.retention, now + settlement.retention),
+            _ => shard.complete(short, settlement.retention, now.saturating_add(settlement.retention)),
         })
     }
 
@@ -250,6 +250,6 @@ fn reclaim(active: &mut Active, terms: &ClaimTerms, now: Moment) -> Claim {
         Standing::Live { .. } | Standing::Released => {}
     }
     let token = Token::random();
-    active.claim(token, now + terms.lease);
+    active.claim(token, now.saturating_add(terms.lease));
     Claim::Granted(Grant { token, attempt: active.attempt, settled: active.settled.clone() })
 }

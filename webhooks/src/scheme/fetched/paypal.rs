@@ -4,6 +4,7 @@
 #[cfg(feature = "test-util")]
 pub(super) mod sign;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,7 +84,7 @@ impl SignatureValidator for PayPalValidator {
             return Err(Rejection::SignatureMismatch);
         }
         // Whoever expects one certificate's URL has no other fetched.
-        self.expected.check(delivery)?;
+        self.expected.check(delivery, |it| Ok(Cow::Borrowed(it.body())))?;
         let certificate = self.certificates.get(url, |_| true).await?;
         certificate.check(self.world.subject(), delivery.received_at())?;
         let checksum = crc32fast::hash(delivery.body());

@@ -101,7 +101,7 @@ impl SignatureValidator for SnsValidator {
         if !is_certificate_url(url) {
             return Err(Rejection::SignatureMismatch);
         }
-        self.expected.check(delivery)?;
+        self.expected.check(delivery, |it| Ok(Cow::Borrowed(it.body())))?;
         let certificate = self.certificates.get(url, |_| true).await?;
         certificate.check(SUBJECT, delivery.received_at())?;
         match version {

@@ -5,6 +5,7 @@ use http::HeaderMap;
 
 use super::{Identity, Plan};
 use crate::delivery::Delivery;
+use crate::scheme::expect::Expectations;
 use crate::scheme::json::{Extract, JsonPath, put, quoted};
 
 impl Identity {
@@ -32,6 +33,13 @@ impl Identity {
             }
         }
         self.plan.body.write(delivery, body)
+    }
+
+    /// The delivery's body, which says what is expected of it.
+    pub(in crate::scheme) fn expected(&self, delivery: &Delivery, expected: &Expectations) -> Option<Bytes> {
+        let text = self.plan.body.json(delivery).ok()?;
+        let text = std::str::from_utf8(&text).ok()?;
+        self.plan.body.write(delivery, expected.fulfil(text.to_owned())?)
     }
 
     /// Whether a place of the document is a part of the payload.

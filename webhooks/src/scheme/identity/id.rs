@@ -34,6 +34,14 @@ impl IdSource {
         self.headers.is_empty() && self.paths.is_empty() && !self.digest
     }
 
+    /// Forgets what is read from a batch's elements. If that was every id there was, the body's digest is the id: it is
+    /// the same when the batch is sent again.
+    pub(super) fn leave_elements(&mut self) {
+        let had_one = !self.is_none();
+        self.paths.retain(|paths| !paths.iter().any(JsonPath::is_of_element));
+        self.digest |= had_one && self.is_none();
+    }
+
     /// Whether a scheme's signature speaks for every place where the id may stand.
     pub(super) fn is_signed_by(&self, scheme: Option<&SignatureScheme>) -> bool {
         let Some(scheme) = scheme else { return false };

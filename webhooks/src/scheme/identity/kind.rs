@@ -12,7 +12,7 @@ use crate::scheme::json::{self, JsonPath};
 /// The longest type, in bytes.
 const MAX_LEN: usize = 512;
 
-/// The type of a batch that is taken as one event.
+/// The type of a batch that is taken as one event, where only its elements have types.
 const BATCH: &str = "batch";
 
 /// Where the type stands.
@@ -59,6 +59,13 @@ impl TypeSource {
 }
 
 impl Identity {
+    /// The type that all events have, where none says its own.
+    pub(crate) fn only_type(&self) -> Option<&str> {
+        let kind = &self.plan.kind;
+        let says_its_own = kind.header.is_some() || !kind.paths.is_empty() || !kind.keys.is_empty();
+        kind.constant.as_deref().filter(|_| !says_its_own)
+    }
+
     pub(super) fn event_type(&self, delivery: &Delivery, facts: &Facts<'_, '_>) -> Result<String, Malformed> {
         if let (Some(unless), Some(slot)) = (&self.plan.kind.unless, self.unless_slot)
             && facts.get(slot).is_some_and(|raw| json::text(raw).is_none_or(|it| it != unless.usual))

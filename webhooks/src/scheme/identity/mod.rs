@@ -8,6 +8,8 @@ mod keys;
 mod kind;
 mod read;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use serde_json::value::RawValue;
@@ -110,6 +112,11 @@ impl Identity {
         parts.collect()
     }
 
+    /// The JSON text of a delivery's body, which may be a form.
+    pub(crate) fn json<'d>(&self, delivery: &'d Delivery) -> Result<Cow<'d, Bytes>, Malformed> {
+        self.plan.body.json(delivery)
+    }
+
     /// The texts of a batch's elements; none if the body is no batch.
     pub(crate) fn elements<'b>(&self, body: &'b [u8]) -> Vec<&'b str> {
         let Some(batch) = self.batch_slot else { return Vec::new() };
@@ -174,7 +181,7 @@ impl Identity {
         if plan.batch.take().is_some() {
             plan.payload = JsonPath::root();
             plan.within.clear();
-            plan.id.paths.retain(|paths| !paths.iter().any(JsonPath::is_of_element));
+            plan.id.leave_elements();
             plan.kind.leave_elements();
         }
         Self::new(plan)

@@ -73,9 +73,9 @@ impl ActiveKeys {
 
     /// Adds the record of a key that was absent, claimed for the first time.
     pub(super) fn insert(&mut self, key: u128, token: Token, terms: &ClaimTerms, now: Moment) {
-        let standing = Standing::Live { token, until: now + terms.lease };
+        let standing = Standing::Live { token, until: now.saturating_add(terms.lease) };
         let kept = terms.retention.max(terms.lease);
-        let expires = now + kept;
+        let expires = now.saturating_add(kept);
         let active = Active { standing, attempt: 1, unsettled: 1, settled: Vec::new(), kept, expires };
         self.records.insert(key, active);
         self.expiries.insert((expires, key));
@@ -86,7 +86,7 @@ impl ActiveKeys {
         let Some(active) = self.records.get_mut(&key) else { return };
         self.expiries.remove(&(active.expires, key));
         active.kept = kept;
-        active.expires = now + kept;
+        active.expires = now.saturating_add(kept);
         self.expiries.insert((active.expires, key));
     }
 
@@ -94,7 +94,7 @@ impl ActiveKeys {
     pub(super) fn renew(&mut self, key: u128, lease: Duration, now: Moment) {
         let Some(active) = self.records.get_mut(&key) else { return };
         if let Standing::Live { until, .. } = &mut active.standing {
-            *until = now + lease;
+            *until = now.saturating_add(lease);
         }
         let kept = active.kept.max(lease);
         self.keep(key, kept, now);
