@@ -30,13 +30,18 @@ const PLANNING: [(&str, &str); 5] = [
     ("jit", "off"),
 ];
 
+/// Each statement has to see what was committed before it, even within a transaction: `move_up` would leave those behind
+/// out of sight otherwise. Whatever is usual for this role or in this database.
+const ISOLATION: (&str, &str) = ("default_transaction_isolation", "read committed");
+
 /// Connects and prepares the tables.
 pub(super) async fn open(options: &PostgresOptions) -> Result<Opened, InboxError> {
     // The error would quote the URL, and with it the password.
     let address = PgConnectOptions::from_str(options.url.reveal())
         .map_err(|_| InboxError::unavailable("`webhooks.inbox.url` is not a PostgreSQL URL"))?
         .application_name("webhooks")
-        .options(PLANNING);
+        .options(PLANNING)
+        .options([ISOLATION]);
     let pool = PgPoolOptions::new()
         .max_connections(options.max_connections)
         .acquire_timeout(PATIENCE)

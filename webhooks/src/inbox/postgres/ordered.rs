@@ -235,21 +235,26 @@ mod tests {
         }
     }
 
-    /// The first is done while the second is being put down: whichever commits first, the second goes on.
+    /// The first is done while the second is being put down: whichever commits first, the second goes on. Also where
+    /// transactions usually see nothing of what was committed meanwhile.
     #[tokio::test(flavor = "multi_thread")]
     async fn what_is_put_behind_one_that_ends_goes_on() {
-        let fleet = Fleet::new();
-        let inbox = fleet.process().await;
-        put(&inbox, "1", &["a"], Some(1)).await;
-        let head = claim(&inbox, 5).await.remove(0);
-        let gate = Gate::shut(&fleet, "INSERT").await;
-        let (putting, settling) = tokio::join!(put(&inbox, "2", &["a"], Some(1)), async {
-            gate.until_waiting(&fleet, 1).await;
-            let settling = inbox.settle(head.fence, End::Done);
-            gate.open_for(&fleet, settling).await
-        });
-        assert_eq!((putting, settling.unwrap()), (Put::Stored, true));
-        assert_eq!(claim(&inbox, 5).await.len(), 1);
+        for usual in ["read committed", "repeatable read", "serializable"] {
+            let fleet = Fleet::new();
+            let database = fleet.url.rsplit('/').next().unwrap();
+            fleet.query(&format!("ALTER DATABASE {database} SET default_transaction_isolation = '{usual}'"));
+            let inbox = fleet.process().await;
+            put(&inbox, "1", &["a"], Some(1)).await;
+            let head = claim(&inbox, 5).await.remove(0);
+            let gate = Gate::shut(&fleet, "INSERT").await;
+            let (putting, settling) = tokio::join!(put(&inbox, "2", &["a"], Some(1)), async {
+                gate.until_waiting(&fleet, 1).await;
+                let settling = inbox.settle(head.fence, End::Done);
+                gate.open_for(&fleet, settling).await
+            });
+            assert_eq!((putting, settling.unwrap()), (Put::Stored, true));
+            assert_eq!(claim(&inbox, 5).await.len(), 1, "{usual}");
+        }
     }
 
     /// The first is done while the second is being dropped, blocked or not: the third goes on.
