@@ -29,7 +29,10 @@ pub(super) struct Fleet {
 
 impl Fleet {
     pub(super) fn new() -> Self {
-        let server = PostgresServer::shared();
+        Self::on(PostgresServer::shared())
+    }
+
+    pub(super) fn on(server: Arc<PostgresServer>) -> Self {
         Self { url: server.database(), server, clock: Clock::turnable() }
     }
 
@@ -101,6 +104,16 @@ pub(super) fn parcel(ids: &[String], listeners: &[&str], order: Option<u8>) -> P
         body: Bytes::from_static(b"{}"),
         tokens: Vec::new(),
     }
+}
+
+/// Events of so many order keys, one of each.
+pub(super) fn parcel_of_lines(name: &str, lines: u32) -> Parcel {
+    let ids: Vec<String> = (0..lines).map(|line| format!("{name} {line}")).collect();
+    let mut parcel = parcel(&ids, &["a"], None);
+    for (line, entry) in (0..lines).zip(&mut parcel.events) {
+        entry.runs[0].order_key = Some(u128::from(line).to_be_bytes());
+    }
+    parcel
 }
 
 fn wanted(listeners: &[&str], limit: usize, idle: bool) -> Wanted {
