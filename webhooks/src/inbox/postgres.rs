@@ -1,7 +1,7 @@
 //! The inbox in PostgreSQL: any number of processes on any number of machines share it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
@@ -20,6 +20,7 @@ use change::Rest;
 use claim::{Claim, Terms};
 use group_commit::GroupCommit;
 use lapsed::Lapsed;
+use ordered::Line;
 use put::Stored;
 use renew::RenewalLine;
 use suspect::Reserved;
@@ -63,6 +64,8 @@ pub(crate) struct PostgresInbox {
     backlog: Backlog,
     lapsed: Lapsed,
     reserved: Arc<Reserved>,
+    /// The sweep has come to this line, see [`ordered`].
+    moved_up_to: Mutex<Line>,
     /// They take turns, so that neither those that failed before nor the others starve.
     retried_first: AtomicBool,
     /// Something was put down that other processes may want to hear of.
@@ -104,6 +107,7 @@ impl PostgresInbox {
             backlog: Backlog::new(options.max_pending),
             lapsed: Lapsed::default(),
             reserved: Arc::default(),
+            moved_up_to: Mutex::default(),
             retried_first: AtomicBool::new(false),
             put_down: Notify::new(),
             clock: options.clock,
@@ -133,6 +137,20 @@ impl PostgresInbox {
             Box::pin(async move { put::is_duplicate(connection, &parcel).await })
         });
         if is_duplicate.await? { Ok(vec![Put::Duplicate; events]) } else { Err(refusal) }
+    }
+
+    /// Has the first of some lines looked at, those after the ones of the last time. `true`: there are more.
+    async fn move_some_up(&self) -> Result<bool, InboxError> {
+        let moved_up_to = || self.moved_up_to.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = Arc::new(moved_up_to().clone());
+        let come_to = self.ask(move |connection| {
+            let after = Arc::clone(&after);
+            Box::pin(async move { ordered::move_some_up(connection, &after).await })
+        });
+        let come_to = come_to.await?;
+        let more = come_to.is_some();
+        *moved_up_to() = come_to.unwrap_or_default();
+        Ok(more)
     }
 
     /// By how many milliseconds a test has turned the clock.
@@ -226,7 +244,10 @@ impl Inbox for PostgresInbox {
 
     fn sweep(&self) -> BoxFuture<'_, Result<bool, InboxError>> {
         let turned = self.turned();
-        Box::pin(self.ask(move |connection| Box::pin(sweep::sweep(connection, turned))))
+        Box::pin(async move {
+            let more = self.ask(move |connection| Box::pin(sweep::sweep(connection, turned))).await?;
+            Ok(more || self.move_some_up().await?)
+        })
     }
 
     fn list(&self, selection: Selection) -> BoxFuture<'_, Result<Vec<EventSummary>, InboxError>> {

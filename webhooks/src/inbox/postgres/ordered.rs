@@ -86,7 +86,7 @@ const BLOCK: &str = concat!(
 );
 
 /// The first of every line after `$1` and `$2`, one after the other, however many wait behind each: `$3` lines.
-const MOVE_ALL_UP: &str = "
+const MOVE_SOME_UP: &str = "
 WITH RECURSIVE line AS (
     (SELECT r.listener, r.order_key, r.blocked, 1 AS number FROM webhooks.runs r
      WHERE r.state = 0 AND r.order_key IS NOT NULL AND (r.listener, r.order_key) > ($1, $2)
@@ -140,23 +140,21 @@ pub(super) async fn move_up(
     Ok(())
 }
 
-/// Has the first of every line looked at, some at a time: what the dead hold up is another matter after a new deployment.
-pub(super) async fn move_all_up(connection: &mut PgConnection) -> sqlx::Result<()> {
+/// A listener and an order key.
+pub(super) type Line = (String, Vec<u8>);
+
+/// Has the first of some lines looked at, those after this one: what the dead hold up is another matter after a new
+/// deployment. Where it has come to, if there are more.
+pub(super) async fn move_some_up(connection: &mut PgConnection, after: &Line) -> sqlx::Result<Option<Line>> {
     const PART: usize = 500;
-    let mut after = (String::new(), Vec::new());
-    loop {
-        let mut lines: Vec<(String, Vec<u8>)> = sqlx::query_as(MOVE_ALL_UP)
-            .bind(&after.0)
-            .bind(&after.1)
-            .bind(PART as i32)
-            .fetch_all(&mut *connection)
-            .await?;
-        let were_all = lines.len() < PART;
-        match lines.pop() {
-            Some(last) if !were_all => after = last,
-            _ => return Ok(()),
-        }
-    }
+    let mut lines: Vec<Line> = sqlx::query_as(MOVE_SOME_UP)
+        .bind(&after.0)
+        .bind(&after.1)
+        .bind(PART as i32)
+        .fetch_all(connection)
+        .await?;
+    let were_all = lines.len() < PART;
+    Ok(lines.pop().filter(|_| !were_all))
 }
 
 #[cfg(test)]
@@ -168,7 +166,7 @@ mod tests {
     use sqlx::{Connection as _, PgConnection};
 
     use super::super::PostgresInbox;
-    use super::super::tests::{Fleet, claim, parcel, put};
+    use super::super::tests::{Fleet, claim, parcel, parcel_of_lines, put};
     use crate::inbox::record::{RunState, Selection};
     use crate::inbox::{End, Inbox as _, Put};
     use crate::store::DeadReason;
@@ -282,28 +280,28 @@ mod tests {
         }
     }
 
-    /// The dead held them up until a new deployment says otherwise. More lines than one part has.
+    /// The dead held them up until a new deployment says otherwise. More lines than one part has: each sweep goes on where
+    /// the last one came to.
     #[tokio::test(flavor = "multi_thread")]
     async fn what_the_dead_no_longer_hold_up_goes_on() {
-        const LINES: usize = 502;
+        const LINES: u32 = 1_002;
         let fleet = Fleet::new();
         let inbox = fleet.process().await;
         for name in ["first", "second"] {
-            let mut batch = parcel(&[], &[], None);
-            for number in 0..LINES {
-                let mut one = parcel(&[format!("{name} {number}")], &["a"], Some(0));
-                one.events[0].runs[0].order_key = Some((number as u128).to_be_bytes());
-                batch.events.append(&mut one.events);
-            }
-            inbox.put(batch).await.unwrap();
+            inbox.put(parcel_of_lines(name, LINES)).await.unwrap();
         }
         let dead = "UPDATE webhooks.runs SET state = 2 WHERE event IN (
                         SELECT id FROM webhooks.events WHERE event_id LIKE 'first%');
                     UPDATE webhooks.runs SET blocked = true WHERE state = 0";
         fleet.query(dead);
-        assert!(claim(&inbox, LINES).await.is_empty());
-        inbox.sweep().await.unwrap();
-        assert_eq!(claim(&inbox, LINES).await.len(), LINES);
+        assert!(claim(&inbox, LINES as usize).await.is_empty());
+        for (moved, more) in [(500, true), (1_000, true), (LINES, false)] {
+            assert_eq!(inbox.sweep().await.unwrap(), more);
+            assert_eq!(fleet.query(IN_SIGHT), moved.to_string());
+        }
+        assert_eq!(claim(&inbox, LINES as usize).await.len(), LINES as usize);
+        // Then it begins at the first again.
+        assert!(inbox.sweep().await.unwrap());
     }
 
     /// Commits of changed runs wait in front of it.

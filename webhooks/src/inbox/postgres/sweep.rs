@@ -3,7 +3,7 @@
 use sqlx::{Connection, PgConnection};
 
 use super::time::now;
-use super::{deliveries, ordered, tokens};
+use super::{deliveries, tokens};
 
 /// How many events a part of a sweep may touch.
 const PART: i64 = 500;
@@ -57,8 +57,5 @@ pub(super) async fn sweep(connection: &mut PgConnection, turned: i64) -> sqlx::R
     let spent = tokens::forget(&mut transaction, PART, turned).await?;
     more |= i64::try_from(spent).is_ok_and(|spent| spent >= PART);
     transaction.commit().await?;
-    if !more {
-        ordered::move_all_up(connection).await?;
-    }
     Ok(more)
 }
