@@ -10,7 +10,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::Notify;
 
 use super::record::{EventRecord, EventSummary, Replayed, Selection};
-use super::{Claimed, End, Fence, Inbox, InboxError, ListenerCount, Parcel, Put, Wanted};
+use super::{Access, Claimed, End, Fence, Inbox, InboxError, ListenerCount, Parcel, Put, Wanted};
 use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::store::EventKey;
@@ -20,6 +20,7 @@ use change::Rest;
 use claim::{Claim, Terms};
 use group_commit::GroupCommit;
 use lapsed::Lapsed;
+use open::OpenError;
 use ordered::Line;
 use put::Stored;
 use renew::RenewalLine;
@@ -38,6 +39,7 @@ mod ordered;
 mod put;
 mod query;
 mod renew;
+mod rights;
 mod rows;
 mod schema;
 mod settle;
@@ -84,6 +86,7 @@ pub(crate) struct PostgresOptions {
     pub(crate) keep_dead: Duration,
     pub(crate) max_pending: u64,
     pub(crate) clock: Clock,
+    pub(crate) access: Access,
 }
 
 /// How long what is settled is kept, in milliseconds.
@@ -95,9 +98,9 @@ struct Options {
 }
 
 impl PostgresInbox {
-    /// Connects, makes the tables if they are not there, and looks whether the server keeps what it commits. What is
-    /// dubious comes back as warnings.
-    pub(crate) async fn open(options: PostgresOptions) -> Result<(Self, Vec<String>), InboxError> {
+    /// Connects, makes the tables if they are not there, and looks whether they may be used and the server keeps what it
+    /// commits. What is dubious comes back as warnings.
+    pub(crate) async fn open(options: PostgresOptions) -> Result<(Self, Vec<String>), OpenError> {
         let opened = open::open(&options).await?;
         let inbox = Self {
             puts: GroupCommit::new(opened.pool.clone()),

@@ -19,7 +19,7 @@ pub(super) async fn open(
     match &settings.provider {
         InboxKind::Sqlite { path } => open_sqlite(settings, path, clock, access, problems).await,
         InboxKind::Postgres { url, max_connections } => {
-            open_postgres(settings, url, *max_connections, clock, problems).await
+            open_postgres(settings, url, *max_connections, clock, access, problems).await
         }
     }
 }
@@ -83,6 +83,7 @@ async fn open_postgres(
     url: &Secret,
     max_connections: u32,
     clock: &Clock,
+    access: Access,
     problems: &Problems,
 ) -> Option<Arc<dyn Inbox>> {
     use crate::inbox::postgres::{PostgresInbox, PostgresOptions};
@@ -94,6 +95,7 @@ async fn open_postgres(
         keep_dead: settings.keep_dead,
         max_pending: settings.max_pending,
         clock: clock.clone(),
+        access,
     };
     match PostgresInbox::open(options).await {
         Ok((inbox, warnings)) => {
@@ -103,10 +105,7 @@ async fn open_postgres(
             Some(Arc::new(inbox))
         }
         Err(error) => {
-            problems.add(
-                error.to_string(),
-                "start it, or set `webhooks.inbox.url` to a database in which this role may create a schema",
-            );
+            problems.add(error.to_string(), error.help());
             None
         }
     }
@@ -118,6 +117,7 @@ async fn open_postgres(
     _: &Secret,
     _: u32,
     _: &Clock,
+    _: Access,
     problems: &Problems,
 ) -> Option<Arc<dyn Inbox>> {
     problems.add(

@@ -96,6 +96,7 @@ async fn postgres_with(max_pending: u64) -> World {
         keep_dead: DAY * 30,
         max_pending,
         clock: clock.clone(),
+        access: Access::Worker { patience: Duration::ZERO },
     };
     let (inbox, _) = PostgresInbox::open(options).await.unwrap();
     let sql = move |sql: &str| {

@@ -2,7 +2,9 @@
 
 use sqlx::PgConnection;
 
-use super::ordered;
+use super::open::OpenError;
+use super::{ordered, rights};
+use crate::inbox::Access;
 
 /// The version of the tables.
 const VERSION: i32 = 1;
@@ -101,11 +103,21 @@ ALTER TABLE webhooks.events SET (autovacuum_vacuum_scale_factor = 0.05, autovacu
 ALTER TABLE webhooks.deliveries SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 ";
 
-/// Makes the tables where there are none; where there are some, looks whether they are those that this version knows.
-pub(super) async fn prepare(connection: &mut PgConnection) -> sqlx::Result<Result<(), String>> {
+/// Makes the tables where there are none; where there are some, looks whether they are those that this version knows, and
+/// whether a worker may use them.
+pub(super) async fn prepare(
+    connection: &mut PgConnection,
+    access: Access,
+) -> sqlx::Result<Result<(), OpenError>> {
     use sqlx::Connection;
     let mut transaction = connection.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK).execute(&mut *transaction).await?;
+    // What an operator may not do, that command says.
+    if access != Access::Operator
+        && let Err(error) = rights::check(&mut transaction).await?
+    {
+        return Ok(Err(error));
+    }
     let made: bool = sqlx::query_scalar("SELECT to_regclass('webhooks.inbox_version') IS NOT NULL")
         .fetch_one(&mut *transaction)
         .await?;
@@ -116,7 +128,9 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> sqlx::Result<Resul
         return Ok(if version == VERSION {
             Ok(())
         } else {
-            Err(format!("its tables are of another version ({version}, known is {VERSION})"))
+            Err(OpenError::of(format_args!(
+                "its tables are of another version ({version}, known is {VERSION})"
+            )))
         });
     }
     sqlx::raw_sql("CREATE SCHEMA IF NOT EXISTS webhooks").execute(&mut *transaction).await?;

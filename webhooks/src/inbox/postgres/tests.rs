@@ -12,7 +12,9 @@ use crate::clock::Clock;
 use crate::delivery::SourceName;
 use crate::inbox::conformance::world::notice;
 use crate::inbox::record::{RunState, Selection};
-use crate::inbox::{ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, Wanted, WantedListener};
+use crate::inbox::{
+    Access, ClaimedRun, End, Inbox, NewEntry, NewRun, Parcel, Payload, Put, Wanted, WantedListener,
+};
 use crate::listener::options::OnDead;
 use crate::scheme::Verified;
 use crate::store::{DeadReason, EventKey};
@@ -57,6 +59,7 @@ impl Fleet {
             keep_dead: DAY,
             max_pending: 1_000_000,
             clock: self.clock.clone(),
+            access: Access::Worker { patience: Duration::ZERO },
         }
     }
 
