@@ -36,6 +36,7 @@ mod lapsed;
 mod load;
 mod open;
 mod ordered;
+mod pending;
 mod put;
 mod query;
 mod renew;
@@ -196,6 +197,10 @@ impl Inbox for PostgresInbox {
                 let found = self.ask(move |connection| Box::pin(lapsed::find(connection, turned)));
                 self.lapsed.note(found.await?, now);
             }
+            let wanted = match wanted.listeners.len() {
+                0..=Wanted::FEW => wanted,
+                _ => wanted.only(&self.ask(|connection| Box::pin(pending::listeners(connection))).await?),
+            };
             let retried_first = self.retried_first.fetch_not(Ordering::Relaxed);
             let ripe = self.lapsed.ripe(lease, now);
             let terms = Arc::new(Terms::of(&wanted, retried_first, ripe));

@@ -22,6 +22,7 @@ mod load;
 mod open;
 mod ordered;
 mod owner;
+mod pending;
 mod put;
 mod query;
 mod schema;

@@ -26,6 +26,27 @@ pub(super) async fn a_claim_counts_the_attempt_and_fences_the_last(world: &World
     assert!(!world.end(&second, End::Done).await, "it is settled already");
 }
 
+pub(super) async fn of_many_listeners_those_with_runs_are_found(world: &World) {
+    let names: Vec<_> = (0..300).map(|it| format!("listener {it}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    for (id, listener) in
+        [("1", names[0]), ("2", names[7]), ("3", names[299]), ("4", "unknown"), ("5", names[7])]
+    {
+        world.put(id, &[(listener, None)]).await;
+    }
+    let later = world.one(names[0]).await;
+    assert!(world.end(&later, End::Retry { delay: DAY, error: "later".into() }).await);
+
+    let claimed = world.claim(&names).await;
+
+    let mut found: Vec<_> = claimed.runs.iter().map(|it| it.listener.as_str()).collect();
+    found.sort_unstable();
+    assert_eq!(found, [names[299], names[7], names[7]]);
+    assert!(claimed.next_due.is_some(), "one is tried again later");
+    world.clock.advance(DAY);
+    assert_eq!(world.one(names[0]).await.attempt, 2);
+}
+
 pub(super) async fn a_retry_falls_due_when_it_was_asked_to(world: &World) {
     world.put("1", &[("a", None)]).await;
     let run = world.one("a").await;

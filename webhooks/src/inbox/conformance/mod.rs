@@ -60,7 +60,8 @@ every_engine_keeps! {
     claiming:
         a_claimed_run_is_nobody_elses,
         a_claim_counts_the_attempt_and_fences_the_last,
-        a_retry_falls_due_when_it_was_asked_to,
+        of_many_listeners_those_with_runs_are_found,
+    a_retry_falls_due_when_it_was_asked_to,
         a_release_costs_nothing,
         a_renewed_lease_lasts,
         a_suspect_runs_alone_and_is_given_up_in_the_end,

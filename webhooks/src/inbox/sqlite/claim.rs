@@ -6,6 +6,7 @@ use rusqlite::{Row, params};
 
 use super::load::Loader;
 use super::ordered::{self, IN_ORDER};
+use super::pending;
 use super::suspect::{self, Suspect};
 use super::writer::{Desk, concerns_all};
 use super::{Now, Options, time};
@@ -28,6 +29,14 @@ pub(super) fn claim(
     now: Now,
     options: &Options,
 ) -> rusqlite::Result<Claimed> {
+    if wanted.listeners.len() <= Wanted::FEW {
+        return take_due(desk, wanted, now, options);
+    }
+    let pending = pending::listeners(&desk.connection)?;
+    take_due(desk, &wanted.only(&pending), now, options)
+}
+
+fn take_due(desk: &mut Desk, wanted: &Wanted, now: Now, options: &Options) -> rusqlite::Result<Claimed> {
     let mut claim = Claim::new(wanted, now);
     if let Some(suspect) = claim.next_suspect(desk, options)? {
         claim.claimed.suspect = true;
