@@ -161,7 +161,7 @@ impl Source {
         let verified = match &self.verification {
             Verification::Scheme(verifier) => verifier.verify(delivery)?,
             Verification::Filed(keys) => keys.current().verifier.verify(delivery)?,
-            Verification::Awaited(awaited) => awaited.verifier()?.verify(delivery)?,
+            Verification::Awaited(awaited) => awaited.keys()?.current().verifier.verify(delivery)?,
             Verification::Validator(validator) => ask(&**validator, delivery).await?,
             Verification::Unsigned => Verified::unsigned(),
         };
@@ -186,9 +186,9 @@ impl Source {
 
     /// With the keys of now, if they may change.
     fn handshake_answer(&self, delivery: &Delivery, stage: Stage) -> Option<Result<Reply, Malformed>> {
-        match &self.verification {
-            Verification::Filed(keys) => keys.current().handshake.answer(delivery, stage),
-            _ => self.handshake.answer(delivery, stage),
+        match self.verification.filed_keys() {
+            Some(keys) => keys.current().handshake.answer(delivery, stage),
+            None => self.handshake.answer(delivery, stage),
         }
     }
 
@@ -305,12 +305,23 @@ impl Source {
 }
 
 impl Verification {
+    /// The keys that stand in files, where they are there.
+    fn filed_keys(&self) -> Option<&FiledKeys> {
+        match self {
+            Self::Filed(keys) => Some(keys),
+            Self::Awaited(awaited) => awaited.known_keys(),
+            _ => None,
+        }
+    }
+
     fn precheck(&self, headers: &HeaderMap) -> Result<(), Rejection> {
         match self {
             Self::Scheme(verifier) => verifier.precheck(headers),
             Self::Filed(keys) => keys.current().verifier.precheck(headers),
             // Until the secret is there, the handshake is let through.
-            Self::Awaited(awaited) => awaited.verifier().map_or(Ok(()), |it| it.precheck(headers)),
+            Self::Awaited(awaited) => {
+                awaited.keys().map_or(Ok(()), |it| it.current().verifier.precheck(headers))
+            }
             Self::Validator(validator) => {
                 match validator.required_headers().iter().all(|it| headers.contains_key(it)) {
                     true => Ok(()),

@@ -162,3 +162,32 @@ async fn replies_to_handshakes_are_keyed_with_the_new_secret() {
     let mac = sign::hmac(NEW, "", b"qgg8vlvZRS6UYooatFL8Aw")[1].1.clone();
     assert_eq!(mac.strip_prefix("sha256="), Some(&*new));
 }
+
+/// A handshake brings the first secret; the next one is written by the operator.
+#[tokio::test]
+async fn a_secret_that_a_handshake_brought_is_rotated_like_any_other() {
+    let log = Log::capture();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = File { folder };
+    let path = file.path();
+    let source = |it: webhooks::SourceBuilder| it.secret_file(path.to_str().expect("text"));
+    let inside = Inside::with(Webhooks::builder().source("asana", source)).await;
+    let body = r#"{"events":[{"action":"changed","resource":{"resource_type":"task"}}]}"#;
+    let accepted = async |secret: &str| {
+        inside.send(described::scheme("asana").post("asana", secret, "", body)).await.status == 200
+    };
+    let hello = Post::to("asana").header("X-Hook-Secret", OLD).body("{}");
+    assert_eq!(inside.send(hello).await.status, 200);
+    assert!(accepted(OLD).await && !accepted(NEW).await);
+
+    file.write(NEW);
+    until(async || accepted(NEW).await).await;
+    assert!(!accepted(OLD).await, "the old one is worth nothing now");
+
+    file.write("");
+    let complaint = "the secrets have changed, but cannot be used: the old ones stay in use";
+    until(async || !log.lines_where("message", complaint).is_empty()).await;
+    assert!(accepted(NEW).await, "a bad file changes nothing");
+    let told = log.lines_where("message", "the secrets have changed, and are used from now on");
+    assert_eq!(told.len(), 1, "what the handshake brought is no change");
+}

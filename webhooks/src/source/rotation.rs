@@ -79,7 +79,7 @@ pub(crate) struct Watch(AbortHandle);
 impl Watch {
     const EVERY: Duration = Duration::from_secs(1);
 
-    /// `None`: no source has its secrets in files.
+    /// `None`: no source has its secrets in files, or will have.
     pub(crate) fn begin<'s>(sources: impl IntoIterator<Item = &'s Arc<Source>>) -> Option<Self> {
         let mut watched: Vec<_> = sources.into_iter().filter_map(Watched::new).collect();
         if watched.is_empty() {
@@ -106,7 +106,8 @@ impl Drop for Watch {
 /// A source whose files are looked at.
 struct Watched {
     source: Arc<Source>,
-    held: Held,
+    /// `None`: its secret has not come yet.
+    held: Option<Held>,
 }
 
 /// What the files of one source held.
@@ -122,17 +123,18 @@ struct Look(Result<Vec<Secret>, String>);
 
 impl Watched {
     fn new(source: &Arc<Source>) -> Option<Self> {
-        let Verification::Filed(keys) = &source.verification else { return None };
-        let held = Look(Ok(keys.current().secrets.clone()));
-        Some(Self { source: Arc::clone(source), held: Held { settled: held.clone(), last: held } })
+        let is_filed = matches!(source.verification, Verification::Filed(_) | Verification::Awaited(_));
+        let held = source.verification.filed_keys().map(Held::by);
+        is_filed.then(|| Self { source: Arc::clone(source), held })
     }
 
     async fn look(&mut self) {
-        let Verification::Filed(keys) = &self.source.verification else { return };
+        let Some(keys) = self.source.verification.filed_keys() else { return };
+        let held = self.held.get_or_insert_with(|| Held::by(keys));
         let files = keys.files.clone();
         // A file may stand on a network's disk.
         let Ok(now) = tokio::task::spawn_blocking(move || Look::at(&files)).await else { return };
-        let Some(Look(changed)) = self.held.see(now) else { return };
+        let Some(Look(changed)) = held.see(now) else { return };
         match changed.and_then(|secrets| keys.adopt(secrets)) {
             Ok(()) => {
                 tracing::info!(source = %self.source.name, "the secrets have changed, and are used from now on")
@@ -147,6 +149,12 @@ impl Watched {
 }
 
 impl Held {
+    /// What the files held when these keys were made.
+    fn by(keys: &FiledKeys) -> Self {
+        let look = Look(Ok(keys.current().secrets.clone()));
+        Self { settled: look.clone(), last: look }
+    }
+
     /// What the files hold now, if that is a change. It is one once it was seen twice: a file that is just being
     /// written may hold half a secret.
     fn see(&mut self, now: Look) -> Option<Look> {

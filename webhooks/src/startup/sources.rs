@@ -230,7 +230,9 @@ fn verification(
                     ),
                     format!("set the webhook up now; its secret will be kept in {}", file.display()),
                 );
-                let awaited = AwaitedSecret::new(source.provider.clone(), options, file.clone());
+                let verify_token = source.verify_token.clone();
+                let awaited =
+                    AwaitedSecret::new(source.provider.clone(), options, verify_token, file.clone());
                 return Some(Verification::Awaited(Box::new(awaited)));
             }
             let bound = match source.provider.signature.fetched() {
