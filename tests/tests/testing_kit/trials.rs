@@ -125,6 +125,53 @@ async fn interruption() {
     assert!(findings.to_string().contains("when it waited for the 1st time"), "{findings}");
 }
 
+/// The same, after a long way.
+#[webhook_listener(source = "stripe")]
+async fn notes_too_early_at_last(event: WebhookEvent, shop: State<Shop>) {
+    for _ in 0..40 {
+        tokio::task::yield_now().await;
+    }
+    let id = event.id().expect("an id").to_owned();
+    if shop.orders.lock().expect("whole").insert(id.clone(), "mailed".to_owned()).is_some() {
+        return;
+    }
+    tokio::task::yield_now().await;
+    *shop.mails.lock().expect("whole").entry(id).or_default() += 1;
+}
+
+#[tokio::test]
+async fn interruption_at_every_wait() {
+    let findings = tried(|builder| builder.listeners(listeners![notes_too_early_at_last])).await;
+    assert_eq!(failed(&findings, "notes_too_early_at_last"), [Trial::Interruption], "{findings}");
+    assert!(findings.to_string().contains("when it waited for the 41st time"), "{findings}");
+}
+
+/// Harmless, as far as anybody looks.
+#[webhook_listener(source = "stripe")]
+async fn waits_and_waits(event: WebhookEvent) {
+    let waits = if event.attempt() == 1 { 600 } else { 0 };
+    for _ in 0..waits {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_tried_to_its_end_is_no_success() {
+    let mut trials = testing::trials(
+        async || Shared::default(),
+        |_: &Shared| Webhooks::builder().listeners(listeners![waits_and_waits]),
+    );
+    for trial in Trial::ALL.into_iter().filter(|it| *it != Trial::Interruption) {
+        trials = trials.without(trial);
+    }
+    let [delivery, ..] = deliveries();
+    let error =
+        trials.deliver([delivery]).compare(async |_| 0).await.expect_err("it was not tried to its end");
+    let told = error.to_string();
+    assert!(told.contains("trials::waits_and_waits` waits more than 500 times"), "{told}");
+    assert!(told.contains("`.without(Trial::Interruption)`"), "{told}");
+}
+
 /// Takes a second attempt for a repetition of what was done.
 #[webhook_listener(source = "stripe")]
 async fn believes_in_attempts(Event(order): Event<Order>, event: WebhookEvent, shop: State<Shop>) {

@@ -27,7 +27,8 @@ pub enum Trial {
     /// process that takes its place.
     Crash,
     /// The listener is cut off while it waits for something, at each of its awaits in turn, as by a timeout or a crash; and
-    /// then the event is handled again.
+    /// then the event is handled again. One that waits more than 500 times cannot be tried to its end, which is an
+    /// error unless a fault was found by then.
     Interruption,
     /// The listener fails before it does anything; or its run takes effect and is a failure all the same, as by a timeout at
     /// its very end. Then the event is handled again.
@@ -157,8 +158,8 @@ where
     /// random ids.
     ///
     /// # Errors
-    /// If the webhooks do not start, if a delivery is not handled even without a trial, or if what `look` returns is never
-    /// the same.
+    /// If the webhooks do not start, if a delivery is not handled even without a trial, if what `look` returns is never the
+    /// same, or if a listener waits too often to be [interrupted](Trial::Interruption) each time.
     pub async fn compare<T: PartialEq + fmt::Debug>(self, look: impl AsyncFn(&S) -> T) -> Result<Findings> {
         if self.deliveries.is_empty() {
             return Err(Error::new("there is nothing to deliver", "say what is: `.deliver([…])`"));

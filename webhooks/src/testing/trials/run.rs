@@ -12,8 +12,8 @@ use crate::outcome::Outcome;
 use crate::rehearsal::Keyring;
 use crate::startup::Builder;
 
-/// A listener waits at most so often, as far as interruptions go.
-const MAX_WAITS: usize = 32;
+/// At how many of a listener's waits it is cut off: one that never stops waiting must not be tried for ever.
+const MAX_WAITS: usize = 500;
 
 /// What there is in the end.
 struct End<T> {
@@ -128,10 +128,10 @@ where
     }
 
     async fn interruption(&self, listener: &str, expected: &T) -> Result<Option<Finding>> {
-        for waits in 0..MAX_WAITS {
+        for waits in 0..=MAX_WAITS {
             let (end, script) = self.one_by_one(listener, Mishap::Cut(waits)).await?;
             if script.cuts() == 0 {
-                break;
+                return Ok(None);
             }
             let time = ordinal(waits + 1);
             let what =
@@ -141,7 +141,14 @@ where
                 return Ok(found);
             }
         }
-        Ok(None)
+        // Not the same as nothing found: it may break at the next one.
+        Err(Error::new(
+            format!(
+                "listener `{listener}` waits more than {MAX_WAITS} times, which is as often as it is cut off: nothing was \
+                 found so far, and what an interruption does later is not known"
+            ),
+            "deliver something over which it waits less often; or leave that out: `.without(Trial::Interruption)`",
+        ))
     }
 
     async fn redelivery(&self, listener: &str, expected: &T) -> Result<Option<Finding>> {
