@@ -1,10 +1,12 @@
 //! The client with an inbox: what is stored first is waited for.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 use support::inbox::InboxFolder;
-use support::scripted::listener;
+use support::scripted::{Gate, listener};
 use webhooks::testing::{self, Client, RunResult};
 use webhooks::{Failure, OrderBy, Outcome, RunState, Selection, WebhookEvent, WebhookEventListener};
 
@@ -82,7 +84,10 @@ async fn an_hour_is_not_waited_for() {
 }
 
 /// Handles a customer's events in order.
-struct Ordered;
+#[derive(Default)]
+struct Ordered {
+    is_closed: Arc<AtomicBool>,
+}
 
 impl WebhookEventListener for Ordered {
     fn source(&self) -> &str {
@@ -99,6 +104,7 @@ impl WebhookEventListener for Ordered {
 
     async fn handle(&self, event: &WebhookEvent) -> webhooks::Result {
         match (event.event_type(), event.attempt()) {
+            _ if self.is_closed.load(Ordering::SeqCst) => Err(Failure::permanent("closed for good")),
             ("first", 1) => Err(Failure::retry_after(Duration::from_secs(60), "not yet")),
             _ => Ok(()),
         }
@@ -108,11 +114,115 @@ impl WebhookEventListener for Ordered {
 #[tokio::test]
 async fn what_waits_behind_another_is_not_waited_for() {
     let folder = InboxFolder::new();
-    let client = testing::client(folder.sources(&["stripe"]).listener(Ordered)).await.expect("all is well");
+    let client =
+        testing::client(folder.sources(&["stripe"]).listener(Ordered::default())).await.expect("all is well");
     let of_customer = |event| testing::stripe(event).json(json!({"customer": "cus_1"}));
     client.send(of_customer("first")).await.expect("a report");
     let second = client.send(of_customer("second")).await.expect("a report");
     assert_eq!(second.runs, [], "it waits behind the first");
     let runs = client.settle(&second).await.expect("rest");
     assert_eq!(results(&runs, "ordered"), ["1 done"]);
+}
+
+#[tokio::test]
+async fn what_is_revived_behind_another_is_not_waited_for() {
+    let folder = InboxFolder::new();
+    let ordered = Ordered { is_closed: Arc::new(AtomicBool::new(true)) };
+    let is_closed = Arc::clone(&ordered.is_closed);
+    let client = testing::client(folder.sources(&["stripe"]).listener(ordered)).await.expect("all is well");
+    let of_customer = |event| testing::stripe(event).id(event).json(json!({"customer": "cus_1"}));
+    for event in ["first", "second"] {
+        let report = client.send(of_customer(event)).await.expect("a report");
+        assert_eq!(results(&report.runs, "ordered"), ["1 failed for good: closed for good"]);
+    }
+    is_closed.store(false, Ordering::SeqCst);
+    let first = client.send(of_customer("first")).await.expect("a report");
+    assert_eq!(results(&first.runs, "ordered"), ["1 failed: not yet"]);
+    let second = client.send(of_customer("second")).await.expect("a report");
+    assert_eq!((&second.outcome, second.runs.len()), (&Outcome::Stored, 0), "it waits behind the first");
+    let runs = client.settle(&second).await.expect("rest");
+    assert_eq!(results(&runs, "ordered"), ["1 done"]);
+}
+
+/// Who sends a dead event again wants to know what becomes of it now.
+async fn revived(folder: InboxFolder) {
+    let is_open = Arc::<AtomicBool>::default();
+    let open = Arc::clone(&is_open);
+    let act = move |event: WebhookEvent| {
+        let is_open = open.load(Ordering::SeqCst);
+        async move {
+            match (is_open, event.attempt()) {
+                (false, _) => Err(Failure::permanent("closed for good")),
+                (true, 1) => Err(Failure::retry_after(Duration::from_secs(3_600), "not yet")),
+                (true, _) => Ok(()),
+            }
+        }
+    };
+    let builder = folder.sources(&["stripe"]).listener(listener("shop", act));
+    let client = testing::client(builder.listener(listener("quick", async |_| Ok(())))).await.expect("well");
+    let sale = testing::stripe("sale").id("evt_1");
+    let first = client.send(sale.clone()).await.expect("a report");
+    assert_eq!(results(&first.runs, "shop"), ["1 failed for good: closed for good"]);
+
+    is_open.store(true, Ordering::SeqCst);
+    let second = client.send(sale.clone()).await.expect("a report");
+    assert_eq!(second.outcome, Outcome::Stored);
+    assert_eq!(results(&second.runs, "shop"), ["1 failed: not yet"], "what was before is not its own");
+    let runs = client.settle(&second).await.expect("rest");
+    assert_eq!(results(&runs, "shop"), ["1 failed: not yet", "2 done"]);
+    assert_eq!(results(&runs, "quick"), [] as [&str; 0], "it had succeeded");
+
+    let third = client.send(sale).await.expect("a report");
+    assert_eq!((third.outcome, third.runs), (Outcome::Duplicate, vec![]));
+}
+
+#[tokio::test]
+async fn a_dead_event_that_is_sent_again() {
+    revived(InboxFolder::new()).await;
+}
+
+#[tokio::test]
+async fn a_dead_event_that_is_sent_again_in_postgres() {
+    revived(InboxFolder::in_postgres()).await;
+}
+
+/// Each waits for its own, and for nothing else.
+#[tokio::test]
+async fn dead_events_that_are_sent_again_at_once() {
+    let (is_open, gate) = (Arc::<AtomicBool>::default(), Gate::closed());
+    let (open, wait) = (Arc::clone(&is_open), gate.clone());
+    let act = move |event: WebhookEvent| {
+        let (is_open, wait) = (open.load(Ordering::SeqCst), wait.clone());
+        async move {
+            match (is_open, event.id()) {
+                (false, _) => return Err(Failure::permanent("closed for good")),
+                (true, Some("evt_1")) => wait.pass().await,
+                (true, _) => {}
+            }
+            Ok(())
+        }
+    };
+    let folder = InboxFolder::new();
+    let builder = folder.sources(&["stripe"]).listener(listener("shop", act));
+    let client = testing::client(builder).await.expect("all is well");
+    let [one, two] = ["evt_1", "evt_2"].map(|id| testing::stripe("sale").id(id));
+    for sale in [&one, &two] {
+        client.send(sale.clone()).await.expect("a report");
+    }
+    is_open.store(true, Ordering::SeqCst);
+    let second = async {
+        let report = client.send(two).await.expect("a report");
+        gate.open();
+        report
+    };
+    // Who of these two is late finds it begun already.
+    let (first, again, second) = tokio::join!(client.send(one.clone()), client.send(one), second);
+    let mut firsts = [first, again].map(|it| it.expect("a report"));
+    firsts.sort_by_key(|it| it.outcome != Outcome::Stored);
+    assert_eq!([&firsts[0].outcome, &firsts[1].outcome], [&Outcome::Stored, &Outcome::Duplicate]);
+    assert_eq!(firsts[1].runs, []);
+    for (report, id) in [(&firsts[0], "evt_1"), (&second, "evt_2")] {
+        assert_eq!(results(&report.runs, "shop"), ["1 done"]);
+        assert_eq!(report.runs[0].event_id.as_deref(), Some(id));
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use crate::store::DeadReason;
+use crate::store::{DeadReason, EventKey};
 
 /// Which events and runs are meant. Everything that is given must hold.
 ///
@@ -152,6 +152,8 @@ pub struct EventRecord {
     pub summary: EventSummary,
     /// The delivery that brought it, as its log line has it.
     pub delivery: String,
+    /// What it is remembered by; `None`: it was forgotten.
+    pub(crate) key: Option<EventKey>,
     /// How many bytes its body has; `None`: it is not kept any more.
     pub body_bytes: Option<u64>,
     /// One a listener.

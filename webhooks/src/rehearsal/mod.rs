@@ -3,11 +3,13 @@
 mod keyring;
 mod stand;
 mod watched;
+mod watched_inbox;
 mod witness;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::inbox::Inbox;
 use crate::listener::bound::{Handler, Listener};
 use crate::listener::options::RunOptions;
 use crate::settings::config::Config;
@@ -69,6 +71,11 @@ impl Rehearsal {
         }
         listener.handler = Arc::new(watched::Watched::new(&listener.id, handler, self.witness.clone()));
         listener
+    }
+
+    /// Has seen what the inbox begins afresh.
+    pub(crate) fn watch_inbox(&self, inner: Arc<dyn Inbox>) -> Arc<dyn Inbox> {
+        Arc::new(watched_inbox::WatchedInbox { inner, witness: self.witness.clone() })
     }
 
     /// What a listener asks of its runs; `None`: there is no such listener.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::delivery::DeliveryId;
 use crate::event::WebhookEvent;
+use crate::key::EventKey;
 use crate::outcome::Outcome;
 
 /// What one listener did with one event.
@@ -54,7 +55,26 @@ pub(crate) struct Witness(Arc<Mutex<Seen>>);
 #[derive(Debug, Default)]
 struct Seen {
     outcomes: HashMap<DeliveryId, Outcome>,
-    runs: Vec<(DeliveryId, RunReport)>,
+    /// In the order in which they began.
+    runs: Vec<Run>,
+    revivals: Vec<Revival>,
+}
+
+#[derive(Debug)]
+struct Run {
+    /// The delivery that brought the event: the first one, if it came more than once.
+    delivery: DeliveryId,
+    event: EventKey,
+    report: RunReport,
+}
+
+/// A dead event came again, and is begun afresh.
+#[derive(Debug)]
+struct Revival {
+    by: DeliveryId,
+    event: EventKey,
+    /// How many runs had begun by then, of whatever event.
+    since: usize,
 }
 
 impl Witness {
@@ -68,15 +88,38 @@ impl Witness {
         self.seen().outcomes.get(&delivery).cloned()
     }
 
-    /// The runs of a delivery's events so far, in the order in which they began.
+    /// The runs of a delivery's events so far, in the order in which they began. Of those that it has begun afresh, those
+    /// since then.
     pub(crate) fn runs_of(&self, delivery: DeliveryId) -> Vec<RunReport> {
         let seen = self.seen();
-        seen.runs.iter().filter(|(of, _)| *of == delivery).map(|(_, run)| run.clone()).collect()
+        let is_revived = |number: usize, run: &Run| {
+            let mut revivals = seen.revivals.iter().filter(|it| it.by == delivery);
+            revivals.any(|it| it.event == run.event && it.since <= number)
+        };
+        let runs = seen.runs.iter().enumerate();
+        let ours = runs.filter(|(number, run)| run.delivery == delivery || is_revived(*number, run));
+        ours.map(|(_, run)| run.report.clone()).collect()
+    }
+
+    /// The dead events that a delivery has begun afresh.
+    pub(crate) fn revived_by(&self, delivery: DeliveryId) -> Vec<EventKey> {
+        let seen = self.seen();
+        seen.revivals.iter().filter(|it| it.by == delivery).map(|it| it.event.clone()).collect()
+    }
+
+    /// How many runs have begun.
+    pub(super) fn begun(&self) -> usize {
+        self.seen().runs.len()
+    }
+
+    /// A delivery has begun these events afresh; no run that began earlier is due to it.
+    pub(super) fn revived(&self, by: DeliveryId, events: impl Iterator<Item = EventKey>, since: usize) {
+        self.seen().revivals.extend(events.map(|event| Revival { by, event, since }));
     }
 
     /// A run begins; returned is its number.
     pub(super) fn begin(&self, listener: &str, event: &WebhookEvent) -> usize {
-        let run = RunReport {
+        let report = RunReport {
             listener: listener.to_owned(),
             event_id: event.id().map(str::to_owned),
             event_type: event.event_type().to_owned(),
@@ -84,28 +127,28 @@ impl Witness {
             result: RunResult::Running,
         };
         let mut seen = self.seen();
-        seen.runs.push((event.delivery_id(), run));
+        seen.runs.push(Run { delivery: event.delivery_id(), event: event.key().clone(), report });
         seen.runs.len() - 1
     }
 
     /// A run has ended.
     pub(super) fn end(&self, number: usize, result: RunResult) {
-        if let Some((_, run)) = self.seen().runs.get_mut(number) {
-            run.result = result;
+        if let Some(run) = self.seen().runs.get_mut(number) {
+            run.report.result = result;
         }
     }
 
     /// The latest run of a listener with an event has failed.
     pub(super) fn fail(&self, listener: &str, event: &WebhookEvent, result: RunResult) {
-        let is_it = |of: DeliveryId, run: &RunReport| {
-            of == event.delivery_id()
-                && run.listener == listener
-                && run.event_id.as_deref() == event.id()
-                && run.attempt == event.attempt()
-                && matches!(run.result, RunResult::Running | RunResult::Cancelled)
+        let is_it = |run: &Run| {
+            run.delivery == event.delivery_id()
+                && run.event == *event.key()
+                && run.report.listener == listener
+                && run.report.attempt == event.attempt()
+                && matches!(run.report.result, RunResult::Running | RunResult::Cancelled)
         };
-        if let Some((_, run)) = self.seen().runs.iter_mut().rev().find(|(of, run)| is_it(*of, run)) {
-            run.result = result;
+        if let Some(run) = self.seen().runs.iter_mut().rev().find(|run| is_it(run)) {
+            run.report.result = result;
         }
     }
 

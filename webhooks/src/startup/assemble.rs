@@ -59,6 +59,8 @@ pub(super) async fn webhooks(
     #[cfg(not(feature = "postgres"))]
     let effects = None;
     let inbox = inbox::open(&config, chosen, &parts.clock, &problems).await;
+    #[cfg(feature = "test-util")]
+    let inbox = inbox.map(|opened| opened.watched_by(parts.rehearsal.as_ref()));
     development::tell(&made.development, &problems);
     for warning in problems.take_warnings() {
         tracing::warn!(help = %warning.help, "{}", warning.what);

@@ -20,6 +20,8 @@ use crate::life::Life;
 use crate::listener::bound::Listener;
 use crate::listener::options::Retry;
 use crate::problem::Problems;
+#[cfg(feature = "test-util")]
+use crate::rehearsal::Rehearsal;
 use crate::run::lease::LeaseKeeper;
 use crate::settings::config::Config;
 use crate::settings::inbox::InboxConfig;
@@ -30,6 +32,17 @@ use crate::source::Source;
 pub(super) struct Opened {
     inbox: Arc<dyn Inbox>,
     sources: Vec<SourceName>,
+}
+
+#[cfg(feature = "test-util")]
+impl Opened {
+    /// Has a test see what is begun afresh.
+    pub(super) fn watched_by(self, rehearsal: Option<&Rehearsal>) -> Self {
+        match rehearsal {
+            Some(rehearsal) => Self { inbox: rehearsal.watch_inbox(self.inbox), ..self },
+            None => self,
+        }
+    }
 }
 
 /// The sources that use the inbox. What does not fit together is noted.

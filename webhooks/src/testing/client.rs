@@ -66,7 +66,8 @@ pub struct Client {
 
 impl Client {
     /// Sends a delivery, signed by its source's own key unless it says otherwise, and waits for what becomes of it: inline
-    /// for the answer, with an inbox until every listener has run once.
+    /// for the answer, with an inbox until every listener has run once. An event that was dead and is sent again is begun
+    /// afresh: what ran since then is reported with the delivery that has revived it.
     ///
     /// # Errors
     /// If the delivery cannot be made; or if an inbox's runs do not end within half a minute.
@@ -87,7 +88,7 @@ impl Client {
             return Err(Error::new("the answer has no `webhook-delivery-id`", "report this"));
         };
         if let (Outcome::Stored, Some(rest)) = (&outcome, self.rest()) {
-            rest.until_tried(Some(id)).await?;
+            rest.until_tried(id).await?;
         }
         Ok(Report::new(reply, outcome, witness.runs_of(id)))
     }
@@ -124,7 +125,8 @@ impl Client {
     }
 
     /// With an inbox: has everything tried that waits for its next attempt, turning the clock to when each is due, until
-    /// nothing is pending. Returned are the runs of that delivery. Without an inbox there is nothing to do.
+    /// nothing is pending. Returned are the runs of that delivery, and of what it has revived. Without an inbox there is
+    /// nothing to do.
     ///
     /// # Errors
     /// If something does not end within half a minute.

@@ -19,7 +19,8 @@ pub struct Report {
     pub headers: HeaderMap,
     /// The body of the answer: empty unless the provider wants one, or it is an error.
     pub body: Bytes,
-    /// Every run of a listener with an event of the delivery, in the order in which they began.
+    /// Every run of a listener with an event of the delivery, in the order in which they began. Of an event that was dead
+    /// and is begun afresh: every run since then.
     pub runs: Vec<RunReport>,
 }
 

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::delivery::DeliveryId;
 use crate::inbox::handle::{OperationError, WebhookInbox};
 use crate::inbox::record::{EventRecord, RunRecord, RunState, Selection};
+use crate::key::EventKey;
 use crate::listener::options::OnDead;
 use crate::rehearsal::Rehearsal;
 
@@ -27,14 +28,21 @@ pub(super) struct Rest<'r> {
 }
 
 impl Rest<'_> {
-    /// Waits until every run has had its attempt: it is done, dead, or waits to be tried again, or for its turn. Those of
-    /// one delivery, if it is said which.
-    pub(super) async fn until_tried(&self, delivery: Option<DeliveryId>) -> Result {
+    /// Waits until every run of a delivery's events has had its attempt: it is done, dead, or waits to be tried again, or
+    /// for its turn.
+    pub(super) async fn until_tried(&self, delivery: DeliveryId) -> Result {
+        let (brought, revived) = (delivery.to_string(), self.rehearsal.witness.revived_by(delivery));
+        let is_revived = |key: &EventKey| revived.contains(key);
+        self.until_rest(|it| it.delivery == brought || it.key.as_ref().is_some_and(is_revived)).await
+    }
+
+    /// The same for some of the events.
+    async fn until_rest(&self, is_meant: impl Fn(&EventRecord) -> bool) -> Result {
         let started = Instant::now();
         loop {
             let (now, records) = (self.clock.wall(), self.records().await?);
-            let ours = records.iter().filter(|it| delivery.is_none_or(|id| it.delivery == id.to_string()));
-            let mut runs = ours.flat_map(|it| it.runs.iter().map(|run| (it.summary.number, run)));
+            let meant = records.iter().filter(|it| is_meant(it));
+            let mut runs = meant.flat_map(|it| it.runs.iter().map(|run| (it.summary.number, run)));
             let busy = runs.find(|(event, run)| {
                 let may_wait = started.elapsed() > TURN && self.is_behind(*event, run, &records);
                 !(is_at_rest(run, now) || may_wait)
@@ -50,7 +58,7 @@ impl Rest<'_> {
     /// Has everything tried again, turning the clock to when each is due, until nothing is left to wait for.
     pub(super) async fn until_settled(&self) -> Result {
         loop {
-            self.until_tried(None).await?;
+            self.until_rest(|_| true).await?;
             let (now, records) = (self.clock.wall(), self.records().await?);
             let pending = records.iter().flat_map(|it| &it.runs).filter(|it| it.state == RunState::Pending);
             let Some(next) = pending.filter_map(|it| it.due_at).filter(|due| *due > now).min() else {
@@ -74,7 +82,7 @@ impl Rest<'_> {
             RunState::Done => false,
         };
         let earlier = records.iter().filter(|it| it.summary.number < event).flat_map(|it| &it.runs);
-        run.attempts == 0 && earlier.filter(|it| it.listener == run.listener).any(holds_up)
+        !run.is_under_way && earlier.filter(|it| it.listener == run.listener).any(holds_up)
     }
 
     /// The events with a run that is not done.

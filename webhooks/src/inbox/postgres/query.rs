@@ -7,6 +7,7 @@ use super::text::storable;
 use super::time;
 use crate::inbox::ListenerCount;
 use crate::inbox::record::{EventRecord, EventSummary, FailedAttempt, RunRecord, RunState, Selection};
+use crate::store::EventKey;
 
 /// So many are listed, unless the selection says how many.
 const USUAL_LIMIT: u32 = 100;
@@ -68,7 +69,7 @@ pub(super) async fn list(
 /// One event with all that happened to it.
 pub(super) async fn show(connection: &mut PgConnection, event: i64) -> sqlx::Result<Option<EventRecord>> {
     let mut query = QueryBuilder::new(SUMMARY);
-    query.push(", d.delivery, length(d.body)::bigint FROM webhooks.events e JOIN webhooks.deliveries d ON d.id = e.delivery");
+    query.push(", d.delivery, length(d.body)::bigint, e.key FROM webhooks.events e JOIN webhooks.deliveries d ON d.id = e.delivery");
     query.push(" WHERE e.id = ").push_bind(event);
     let Some(row) = query.build().fetch_optional(&mut *connection).await? else { return Ok(None) };
     let delivery: Vec<u8> = row.try_get(8)?;
@@ -76,6 +77,7 @@ pub(super) async fn show(connection: &mut PgConnection, event: i64) -> sqlx::Res
     let mut record = EventRecord {
         summary: summary(&row)?,
         delivery: hex::encode(delivery),
+        key: row.try_get::<Option<String>, _>(10)?.as_deref().and_then(EventKey::parse),
         body_bytes: body_bytes.and_then(|it| u64::try_from(it).ok()),
         runs: Vec::new(),
     };

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use super::time;
 use crate::inbox::ListenerCount;
 use crate::inbox::record::{EventRecord, EventSummary, FailedAttempt, RunRecord, RunState, Selection};
+use crate::store::EventKey;
 
 /// So many are listed, unless the selection says how many.
 const USUAL_LIMIT: u32 = 100;
@@ -69,7 +70,7 @@ pub(super) fn list(connection: &Connection, selection: &Selection) -> rusqlite::
 /// One event with all that happened to it.
 pub(super) fn show(connection: &Connection, event: i64) -> rusqlite::Result<Option<EventRecord>> {
     let sql = format!(
-        "SELECT {SUMMARY}, d.delivery, length(d.body) FROM events e JOIN deliveries d ON d.id = e.delivery
+        "SELECT {SUMMARY}, d.delivery, length(d.body), e.key FROM events e JOIN deliveries d ON d.id = e.delivery
          WHERE e.id = ?1"
     );
     let found = connection.prepare_cached(&sql)?.query_row([event], |row| {
@@ -78,6 +79,7 @@ pub(super) fn show(connection: &Connection, event: i64) -> rusqlite::Result<Opti
         Ok(EventRecord {
             summary: summary(row)?,
             delivery: format!("{delivery:032x}"),
+            key: row.get::<_, Option<String>>(10)?.as_deref().and_then(EventKey::parse),
             body_bytes: body_bytes.and_then(|it| u64::try_from(it).ok()),
             runs: Vec::new(),
         })
