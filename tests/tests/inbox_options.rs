@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde_json::json;
 use support::inbox::{InboxFolder, settled, until};
 use support::inside::{Inside, Post, Recorder, reason};
+use support::log::Log;
 use support::scripted::{Count, Gate};
 use support::{sample, sign};
 use webhooks::{
@@ -284,6 +285,21 @@ async fn a_batch_is_stored_in_one_piece_and_each_event_handled() {
     settled(&inbox(&webhooks)).await;
     assert_eq!(recorder.heard().len(), 6, "only the one that was not known");
     assert_eq!(inbox(&webhooks).list(Selection::new()).await.expect("an inbox").len(), 5);
+}
+
+#[tokio::test]
+async fn an_event_in_no_order_is_told_once() {
+    let (folder, log) = (InboxFolder::new(), Log::capture());
+    let listener = InOrder(Recorder::new("crm"));
+    let webhooks = crm(&folder).listener(listener).build().await.expect("all is well");
+    for id in ["1", "2"] {
+        let body = json!({"events": [{"id": id, "type": "x", "data": {"Customer": "a"}}]}).to_string();
+        let post = Post::to("crm").headers(sign::hmac("topsecret", "unread", body.as_bytes())).body(body);
+        assert_eq!(webhooks.process(post.into_request()).await.status, 200);
+    }
+    let told = log.lines_where("order_by", "/customer");
+    let fields: Vec<_> = told.iter().map(|it| (it["level"].as_str(), it["event_id"].as_str())).collect();
+    assert_eq!(fields, [(Some("WARN"), Some("1"))]);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use super::{Inbox, InboxError, NewEntry, NewRun, Parcel, Payload, Put, StoredEve
 use crate::delivery::{Delivery, DeliveryId, SourceName};
 use crate::event::{NewEvent, WebhookEvent};
 use crate::key::EventKey;
+use crate::listener::bound::Listener;
 use crate::metrics::{self, Gauge};
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
@@ -138,7 +139,13 @@ fn entry(delivery: &Delivery, is_batch: bool, job: Job) -> NewEntry {
     };
     let runs = job.audience.iter().map(|listener| NewRun {
         listener: Arc::clone(&listener.id),
-        order_key: listener.declared.options.order_by.and_then(|order| ordered.key(order.pointer)),
+        order_key: listener.declared.options.order_by.and_then(|order| {
+            let key = ordered.key(order.pointer);
+            if key.is_none() {
+                tell_of_no_order(listener, order.pointer, delivery, &event);
+            }
+            key
+        }),
     });
     NewEntry {
         runs: runs.collect(),
@@ -148,6 +155,20 @@ fn entry(delivery: &Delivery, is_batch: bool, job: Job) -> NewEntry {
         event_type: event.event_type,
         retention: job.retention,
     }
+}
+
+/// A mistyped place would cost a listener the order without a word.
+fn tell_of_no_order(listener: &Listener, order_by: &str, delivery: &Delivery, event: &NewEvent) {
+    listener.declared.told_of_no_order.call_once(|| {
+        tracing::warn!(
+            source = delivery.source().as_str(),
+            event_id = event.id,
+            event_type = event.event_type,
+            listener = &*listener.id,
+            order_by,
+            "an event has no text or number where its listener's order looks; such are handled in any order"
+        );
+    });
 }
 
 /// A payload is a slice of its body nearly always, and then need not be stored twice.

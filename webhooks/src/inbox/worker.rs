@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rand::seq::SliceRandom as _;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tracing::Instrument;
@@ -221,13 +222,9 @@ impl Worker {
     }
 
     fn with_room(&self, crew: &Crew) -> Vec<WantedListener> {
-        // Who is served first is left to chance, so that none with much to do starves the others. To take turns would not
-        // do: claims for many runs and for few may take turns too.
-        let from = rand::random_range(0..self.listeners.len().max(1));
         let mut running = vec![0_usize; self.listeners.len()];
         crew.held.values().for_each(|held| running[held.listener] += 1);
-        let turns = (from..self.listeners.len()).chain(0..from);
-        let wanted = turns.map(|at| {
+        let wanted = turns(self.listeners.len()).into_iter().map(|at| {
             let listener = &self.listeners[at];
             let most = listener.declared.options.concurrency.unwrap_or(usize::MAX);
             WantedListener {
@@ -256,5 +253,40 @@ impl Crew {
         for held in self.held.values().filter(|held| held.fence.run == run) {
             held.task.abort();
         }
+    }
+}
+
+/// The places of so many listeners, those to be served first in front.
+///
+/// Who that is is left to chance, so that none with much to do starves the others. To take turns would not do: claims for
+/// many runs and for few may take turns too. Nor would it do to begin at a place left to chance: of two with much to do
+/// among hundreds of idle ones, the first would nearly always come first.
+fn turns(listeners: usize) -> Vec<usize> {
+    let mut places: Vec<_> = (0..listeners).collect();
+    places.shuffle(&mut rand::rng());
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::turns;
+
+    #[test]
+    fn of_any_two_either_is_served_first_about_as_often() {
+        const DRAWN: usize = 1_000;
+        let first = |one: usize, other: usize| {
+            let is_first = |_: &usize| {
+                let turns = turns(100);
+                turns.iter().position(|it| *it == one) < turns.iter().position(|it| *it == other)
+            };
+            (0..DRAWN).filter(is_first).count()
+        };
+        for (one, other) in [(0, 1), (1, 0), (99, 3)] {
+            let often = first(one, other);
+            assert!((DRAWN / 3..DRAWN * 2 / 3).contains(&often), "{one} before {other}: {often} of {DRAWN}");
+        }
+        let mut all = turns(100);
+        all.sort_unstable();
+        assert_eq!(all, (0..100).collect::<Vec<_>>());
     }
 }

@@ -1,7 +1,7 @@
 //! A listener that is ready to run: its state resolved, its patterns parsed, its kind erased.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -27,6 +27,8 @@ pub(crate) struct Listener {
 pub(crate) struct Declaration {
     pub(crate) stats: ListenerStats,
     pub(crate) options: RunOptions,
+    /// That an event was in no order, since nothing stands where the listener's order looks, is told once.
+    pub(crate) told_of_no_order: Once,
     /// How startup messages and logs name it: `` `billing::on_paid` (src/billing.rs:14) ``.
     pub(crate) label: String,
     /// `None`: every source.

@@ -96,6 +96,8 @@ impl<'a> Index<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Once;
+
     use super::*;
     use crate::WebhookEvent;
     use crate::listener::WebhookEventListener;
@@ -121,6 +123,7 @@ mod tests {
             crate_name: String::new(),
             source: source.map(str::to_owned),
             options: Default::default(),
+            told_of_no_order: Once::new(),
             takes_transaction: false,
             stats: ListenerStats::new("a listener"),
             events,

@@ -1,7 +1,7 @@
 //! From registrations to listeners that are ready to run.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use super::{Parts, TraitListener};
 use crate::catalogue;
@@ -116,6 +116,7 @@ fn from_function(
             order_by: registration.options.order_by,
             concurrency: registration.options.concurrency,
         },
+        told_of_no_order: Once::new(),
         takes_transaction: bind.takes_transaction(),
     };
     Some(Listener {
@@ -137,6 +138,7 @@ fn from_type(listener: TraitListener, problems: &Problems) -> Option<Listener> {
         source: source?,
         events: events?,
         options: listener.options,
+        told_of_no_order: Once::new(),
         takes_transaction: false,
     };
     Some(Listener {

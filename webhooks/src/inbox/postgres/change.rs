@@ -25,10 +25,10 @@ const RECOUNT: &str = concat!(
      purge_at = CASE WHEN now.pending = 0 THEN coalesce(e.purge_at, ",
     now!(),
     " + greatest(e.retention, CASE WHEN now.dead = 0 THEN $4 ELSE $5 END)) END
-     FROM (SELECT chosen.id,
-                  (SELECT count(*) FROM webhooks.runs r WHERE r.event = chosen.id AND r.state = 0)::integer AS pending,
-                  (SELECT count(*) FROM webhooks.runs r WHERE r.event = chosen.id AND r.state = 2)::integer AS dead
-           FROM unnest($2::bigint[]) AS chosen (id)) AS now
+     FROM (SELECT chosen.id, counted.pending::integer, counted.dead::integer
+           FROM unnest($2::bigint[]) AS chosen (id) CROSS JOIN LATERAL (
+               SELECT count(*) FILTER (WHERE r.state = 0) AS pending, count(*) FILTER (WHERE r.state = 2) AS dead
+               FROM webhooks.runs r WHERE r.event = chosen.id) AS counted) AS now
      WHERE e.id = now.id"
 );
 

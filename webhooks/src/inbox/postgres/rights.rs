@@ -106,6 +106,17 @@ mod tests {
         assert_eq!(open().await.unwrap_err().help().lines().count(), 1 + 5, "all of it is said at once");
     }
 
+    /// Who may create no schema may be given one.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_schema_of_its_own_is_all_that_a_role_needs() {
+        let fleet = Fleet::new();
+        let role = format!("given_{}", fleet.url.rsplit('_').next().unwrap());
+        fleet.query(&format!("CREATE ROLE {role} LOGIN; CREATE SCHEMA webhooks AUTHORIZATION {role}"));
+        let options = fleet.options(&fleet.url.replace("postgres@", &format!("{role}@")));
+        PostgresInbox::open(options.clone()).await.map(|_| ()).unwrap();
+        PostgresInbox::open(options).await.map(|_| ()).unwrap();
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn what_cannot_be_written_is_said_at_startup() {
         let fleet = Fleet::new();

@@ -133,7 +133,13 @@ pub(super) async fn prepare(
             )))
         });
     }
-    sqlx::raw_sql("CREATE SCHEMA IF NOT EXISTS webhooks").execute(&mut *transaction).await?;
+    // Who may not create schemas may have been given this one; `IF NOT EXISTS` would be refused all the same.
+    let is_given: bool = sqlx::query_scalar("SELECT to_regnamespace('webhooks') IS NOT NULL")
+        .fetch_one(&mut *transaction)
+        .await?;
+    if !is_given {
+        sqlx::raw_sql("CREATE SCHEMA webhooks").execute(&mut *transaction).await?;
+    }
     for sql in [TABLES, ordered::MOVE_UP] {
         sqlx::raw_sql(sql).execute(&mut *transaction).await?;
     }
