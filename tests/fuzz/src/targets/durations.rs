@@ -1,4 +1,4 @@
-//! Durations and sizes: what an attribute reads, settings read the same; and what is read, prints and reads equal.
+//! Durations and sizes: what an attribute reads, settings read the same, and but for a unit the other way round; and what is read, prints and reads equal.
 
 use std::time::Duration;
 
@@ -59,11 +59,35 @@ impl Target for Durations {
             (Ok(here), Some(there)) if here == there => Ok("a duration"),
             (Ok(here), there) => Err(format!("{here:?} in an attribute, {there:?} in settings")),
             (Err(message), _) if !message.contains("duration") => Err(format!("says too little: {message}")),
-            (Err(_), Some(_)) => Ok("a duration in settings alone"),
+            // Settings may leave the unit out, and may say 0.
+            (Err(_), Some(there)) if there.is_zero() || lacks_a_unit(text) || !fits(there) => {
+                Ok("a duration in settings alone")
+            }
+            (Err(message), Some(there)) => {
+                Err(format!("{there:?} in settings, and in an attribute: {message}"))
+            }
             (Err(_), None) if size.is_some() => Ok("a size"),
             (Err(_), None) => Ok("neither"),
         }
     }
+}
+
+/// Whether a number is followed by another, or by nothing.
+fn lacks_a_unit(text: &str) -> bool {
+    let mut words = text.split_whitespace().peekable();
+    while let Some(word) = words.next() {
+        let ends_with_digit = word.ends_with(|c: char| c.is_ascii_digit());
+        let goes_on = words.peek().is_some_and(|next| next.starts_with(|c: char| c.is_ascii_alphabetic()));
+        if ends_with_digit && !goes_on {
+            return true;
+        }
+    }
+    false
+}
+
+/// An attribute's is counted in milliseconds.
+fn fits(duration: Duration) -> bool {
+    u64::try_from(duration.as_millis()).is_ok()
 }
 
 fn printed(duration: Duration) -> String {
