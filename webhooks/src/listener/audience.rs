@@ -45,7 +45,7 @@ pub(super) enum Heard {
 }
 
 impl Heard {
-    const KINDS: usize = 4;
+    const KINDS: usize = Self::Any as usize + 1;
 }
 
 /// All that it takes to find an audience and to run its listener is in place: two lines of the cache, which are asked for
